@@ -1,0 +1,114 @@
+"""The typed contents of a run config: what the ``parameters:`` block of a YAML may say."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from pydantic import Field, JsonValue, ValidationError, field_validator
+
+from distillery.data.sources import FlightsSpec, SourceSpec
+from distillery.data.validation import ValidationSpec
+from distillery.distillation import SoftLabelsSpec
+from distillery.errors import ConfigError, shortlist
+from distillery.evaluation import EvaluationSpec
+from distillery.promotion import GatesSpec
+from distillery.report import ReportSpec
+from distillery.spec import Spec
+from distillery.students import LogisticRegressionSpec, MLPSpec, StudentSpec
+from distillery.teachers import TeacherSpec, XGBoostSpec
+
+
+class DistillConfig(Spec):
+    """Everything one run is decided by; two runs with one config give the same numbers.
+
+    Attributes:
+        scenario: names the experiment and the registered model ``<scenario>-student``; by
+            default ``flights``, or the file's name.
+        seed: of samples, splits, folds, training and resampling.
+        source: where the table comes from.
+        validation: what the table must hold to.
+        teacher: the strong model.
+        soft_labels: how its labels are taken.
+        students: the candidates.
+        evaluation: how models are measured.
+        gates: what a candidate must meet.
+        report: where the report is written.
+    """
+
+    scenario: str = Field("", pattern=r"^[A-Za-z0-9._-]*$", max_length=80)
+    seed: int = Field(0, ge=0, lt=2**31)
+    source: SourceSpec = Field(default_factory=FlightsSpec)
+    validation: ValidationSpec = Field(default_factory=ValidationSpec)
+    teacher: TeacherSpec = Field(default_factory=XGBoostSpec)
+    soft_labels: SoftLabelsSpec = Field(default_factory=SoftLabelsSpec)
+    students: tuple[StudentSpec, ...] = Field((MLPSpec(), LogisticRegressionSpec()), min_length=1)
+    evaluation: EvaluationSpec = Field(default_factory=EvaluationSpec)
+    gates: GatesSpec = Field(default_factory=GatesSpec)
+    report: ReportSpec = Field(default_factory=ReportSpec)
+
+    @field_validator("students")
+    @classmethod
+    def _names_differ(cls, students: tuple[StudentSpec, ...]) -> tuple[StudentSpec, ...]:
+        twice = [name for name, n in Counter(s.title for s in students).items() if n > 1]
+        if twice:
+            raise ValueError(f"candidates must differ in name, got {shortlist(twice)} twice; give each a `name`")
+        return students
+
+    @property
+    def name(self) -> str:
+        """The scenario's name."""
+        return self.scenario or self.source.default_scenario
+
+    @property
+    def model_name(self) -> str:
+        """The registered model's name."""
+        return f"{self.name}-student"
+
+    @classmethod
+    def parse(cls, parameters: dict[str, Any]) -> DistillConfig:
+        """Read the parameters of a run.
+
+        Raises:
+            ConfigError: one message with every mistake and where it stands.
+
+        >>> DistillConfig.parse({"sed": 1})
+        Traceback (most recent call last):
+        distillery.errors.ConfigError: the run config has 1 mistake:
+          unknown key 'sed'; did you mean 'seed'? Valid keys: scenario, seed, source, ...
+        """
+        try:
+            return cls.model_validate(parameters)
+        except ValidationError as error:
+            raise ConfigError(_message(error)) from None
+
+
+def _message(error: ValidationError) -> str:
+    lines = [_line(e["loc"], e["msg"], e["input"]) for e in error.errors()]
+    count = f"{len(lines)} mistake{'s' if len(lines) > 1 else ''}"
+    return "\n  ".join([f"the run config has {count}:", *lines])
+
+
+def _line(loc: tuple[int | str, ...], message: str, value: Any) -> str:
+    own_words = message.startswith("Value error, ")
+    where = ".".join(str(part) for part in loc)
+    got = "" if own_words or isinstance(value, dict | list) else f", got {value!r}"
+    return f"{where}: {message}{got}".removeprefix(": ").replace("Value error, ", "")
+
+
+def flatten(settings: JsonValue, prefix: str = "") -> dict[str, JsonValue]:
+    """Flatten nested settings into dotted names.
+
+    >>> flatten({"a": {"b": 1}, "c": [2, {"d": 3}]})
+    {'a.b': 1, 'c.0': 2, 'c.1.d': 3}
+    """
+    if isinstance(settings, list) and any(isinstance(item, dict | list) for item in settings):
+        settings = {str(i): item for i, item in enumerate(settings)}
+    elif isinstance(settings, list) and prefix and len(settings) > 0:
+        return {prefix: ", ".join(map(str, settings))}
+    if not isinstance(settings, dict):
+        return {prefix: settings}
+    flat: dict[str, JsonValue] = {}
+    for key, value in settings.items():
+        flat |= flatten(value, f"{prefix}.{key}" if prefix else key)
+    return flat

@@ -1,0 +1,218 @@
+"""From raw rows to a table: column kinds inferred, the schema described on the training split."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from distillery.data.schema import Column, ColumnKind, Label, Schema, as_numeric, as_text
+from distillery.data.splits import SplitSpec, assign_splits
+from distillery.data.table import SPLIT_COLUMN, Table
+from distillery.errors import DataError, did_you_mean, shortlist
+
+
+@dataclass(frozen=True)
+class Roles:
+    """Which raw column plays which part; every other one is a feature.
+
+    Attributes:
+        target, group, time, weight: column names.
+        positive: with two classes, the one whose probability counts; by default the last in order.
+        drop: columns left out.
+        privileged: features known to the teacher only.
+        kinds: overrides of the inferred column kinds.
+    """
+
+    target: str
+    positive: Label | None = None
+    group: str | None = None
+    time: str | None = None
+    weight: str | None = None
+    drop: Sequence[str] = ()
+    privileged: Sequence[str] = ()
+    kinds: dict[str, ColumnKind] = field(default_factory=dict)
+
+    @property
+    def named(self) -> list[str]:
+        """Every column the roles name."""
+        single = [c for c in (self.group, self.time, self.weight) if c is not None]
+        return [self.target, *single, *self.drop, *self.privileged, *self.kinds]
+
+
+def build_table(raw: pd.DataFrame, roles: Roles, split: SplitSpec, *, seed: int, rows: int | None = None) -> Table:
+    """Turn raw rows into a `Table`.
+
+    Args:
+        raw: one row per example; any column types.
+        roles: what the columns mean.
+        split: how rows are split.
+        seed: decides the sample and the split.
+        rows: at most so many rows are kept (a random sample; with a time column or groups
+            whole rows are sampled all the same).
+
+    Raises:
+        DataError: no rows, a named column is absent, a column is empty or infinite or a date,
+            the target has one class, or the split cannot be made.
+    """
+    _check_columns(raw, roles, split.column)
+    if rows is not None and rows < len(raw):
+        raw = raw.sample(n=rows, random_state=seed).sort_index()
+    raw = raw.reset_index(drop=True)
+    apart = {roles.target, roles.group, roles.time, roles.weight, split.column, *roles.drop}
+    features = [name for name in raw.columns if name not in apart]
+    if not features:
+        raise DataError("a table must have at least one feature column, got none")
+    columns = {name: read_column(raw[name], roles.kinds.get(name)) for name in features}
+    classes = _classes(raw[roles.target], roles)
+    splits = assign_splits(raw, split, target=roles.target, group=roles.group, time=roles.time, seed=seed)
+    extra = {name: raw[name] for name in (roles.target, roles.group, roles.time) if name is not None}
+    if roles.weight is not None:
+        extra[roles.weight] = _weights(raw[roles.weight])
+    frame = pd.DataFrame({**columns, **extra, SPLIT_COLUMN: splits})
+    train = frame[splits == "train"]
+    described = tuple(describe(train[name], privileged=name in roles.privileged) for name in features)
+    schema = Schema(
+        columns=described,
+        target=roles.target,
+        classes=classes,
+        group=roles.group,
+        time=roles.time,
+        weight=roles.weight,
+    )
+    return Table(schema, frame)
+
+
+def _check_columns(raw: pd.DataFrame, roles: Roles, split_column: str | None) -> None:
+    if raw.empty:
+        raise DataError("the table must have rows, got none")
+    known = [str(name) for name in raw.columns]
+    for name in [*roles.named, *([split_column] if split_column else [])]:
+        if name not in raw.columns:
+            what = "target column" if name == roles.target else "column"
+            raise DataError(
+                f"{what} {name!r} is not in the table{did_you_mean(name, known) or ';'}"
+                f" The columns are {shortlist(known, 60)}"
+            )
+
+
+def _classes(target: pd.Series, roles: Roles) -> tuple[Label, ...]:
+    found = [_plain(value) for value in pd.unique(target.dropna())]
+    if len(found) < 2:
+        raise DataError(
+            f"target {roles.target!r} must have at least two classes, got {shortlist(map(repr, found)) or 'none'}"
+        )
+    if pd.api.types.is_float_dtype(target) and len(found) > 100:
+        raise DataError(
+            f"target {roles.target!r} must hold classes, got {len(found)} different numbers; regression"
+            " is not supported: bin the target first"
+        )
+    found.sort(key=lambda value: (isinstance(value, str), value))
+    if roles.positive is None:
+        return tuple(found)
+    if roles.positive not in found or len(found) != 2:
+        raise DataError(
+            f"positive must be one of two classes, got {roles.positive!r} among {shortlist(map(repr, found))}"
+        )
+    return (next(v for v in found if v != roles.positive), roles.positive)
+
+
+def _plain(value: Any) -> Label:
+    plain: Label = value.item() if isinstance(value, np.generic) else value
+    # 0.0 and 1.0 (a target with gaps read from CSV) are the classes 0 and 1
+    return int(plain) if isinstance(plain, float) and plain.is_integer() else plain
+
+
+def _weights(values: pd.Series) -> pd.Series:
+    weights = as_numeric(values)
+    if not (np.isfinite(weights) & (weights >= 0)).all():
+        raise DataError(f"weight column {values.name!r} must hold finite numbers of at least 0")
+    return weights
+
+
+def read_column(values: pd.Series, kind: ColumnKind | None = None) -> pd.Series:
+    """Read a raw feature column as numbers (float64) or text; the kind is inferred unless given.
+
+    Numbers, booleans and text that is all numbers are numeric; everything else is categorical.
+
+    Raises:
+        DataError: the column is empty, holds dates, holds infinite values, or is no number
+            where ``kind`` says so.
+    """
+    if values.isna().all():
+        raise DataError(f"column {values.name!r} must hold values, got only missing ones; list it under `drop`")
+    if pd.api.types.is_datetime64_any_dtype(values.dtype):
+        raise DataError(
+            f"column {values.name!r} holds dates; name it as `time`, drop it, or derive numbers from it first"
+        )
+    read = as_text(values) if (kind or infer_kind(values)) == "categorical" else as_numeric(values)
+    if read.dtype == np.float64:
+        _refuse_infinite(read)
+    return read
+
+
+def infer_kind(values: pd.Series) -> ColumnKind:
+    """Say whether a raw column holds numbers or categories.
+
+    >>> infer_kind(pd.Series(["1", "2.5", None])), infer_kind(pd.Series(["a", "1"]))
+    ('numeric', 'categorical')
+    """
+    if pd.api.types.is_numeric_dtype(values.dtype):
+        return "numeric"
+    present = values.dropna()
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        return "categorical"
+    return "categorical" if pd.to_numeric(present, errors="coerce").isna().any() else "numeric"
+
+
+def _refuse_infinite(values: pd.Series) -> None:
+    infinite = np.isinf(values)
+    if infinite.any():
+        where = shortlist(values.index[infinite])
+        raise DataError(
+            f"column {values.name!r} must be finite, got {int(infinite.sum())} infinite values (rows {where});"
+            " replace them by missing values or a bound"
+        )
+
+
+def describe(values: pd.Series, *, privileged: bool) -> Column:
+    """Describe a column as `read_column` gave it, on the rows given (the training split)."""
+    name, present = str(values.name), values.dropna()
+    missing = float(1 - len(present) / max(len(values), 1))
+    if values.dtype != np.float64:
+        return Column(
+            name=name,
+            kind="categorical",
+            categories=tuple(sorted(present.unique())),
+            privileged=privileged,
+            missing=missing,
+        )
+    whole = bool((present == present.round()).all())
+    bounds = (float(present.min()), float(present.max())) if len(present) else (None, None)
+    return Column(
+        name=name,
+        kind="numeric",
+        integer=whole,
+        lower=bounds[0],
+        upper=bounds[1],
+        privileged=privileged,
+        missing=missing,
+    )
+
+
+def schema_table(schema: Schema) -> pd.DataFrame:
+    """Return the schema as a table to show: one row per feature column."""
+    rows = [
+        {
+            "column": c.name,
+            "kind": c.kind,
+            "privileged": "yes" if c.privileged else "",
+            "in training": f"{c.lower:g} … {c.upper:g}" if c.lower is not None else f"{len(c.categories)} categories",
+            "missing": f"{100 * c.missing:.1f} %",
+        }
+        for c in schema.columns
+    ]
+    return pd.DataFrame(rows)

@@ -1,0 +1,50 @@
+"""What every fitted model can do, be it teacher, student or baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+
+from distillery.data.schema import Schema
+
+
+@dataclass(frozen=True)
+class ParameterCount:
+    """How many fitted numbers a model needs to predict.
+
+    Attributes:
+        total: all of them, those of the preprocessing (bin edges, means) included.
+        learnable: those found by gradient descent or boosting.
+    """
+
+    total: int
+    learnable: int
+
+
+class Model(Protocol):
+    """A fitted model that reads raw columns."""
+
+    @property
+    def schema(self) -> Schema:
+        """The raw columns it needs, and its classes."""
+        ...
+
+    def predict_proba(self, frame: pd.DataFrame) -> np.ndarray:
+        """Return probabilities ``(n, K)`` of raw rows, in the order of ``schema.classes``."""
+        ...
+
+    def to_files(self) -> Mapping[str, bytes]:
+        """Return everything needed to predict, as file name and content; nothing is pickled."""
+        ...
+
+    def parameter_count(self) -> ParameterCount:
+        """Count the fitted numbers."""
+        ...
+
+    def flops_per_row(self, frame: pd.DataFrame) -> float:
+        """Floating point operations to predict one row, averaged over these rows."""
+        ...

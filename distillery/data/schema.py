@@ -1,0 +1,210 @@
+"""The schema of a table: what each column is, and how raw values are read."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, ConfigDict
+
+from distillery.errors import DataError, did_you_mean, shortlist
+
+ColumnKind = Literal["numeric", "categorical"]
+Label = bool | int | float | str
+
+
+class Column(BaseModel):
+    """One feature column, described on the training split.
+
+    Attributes:
+        name: the raw column's name.
+        kind: ``numeric`` or ``categorical`` (values are compared as text).
+        privileged: known to the teacher, not at serving time.
+        integer: numeric with whole values only.
+        categories: the values seen in training, sorted (categorical only).
+        lower, upper: the range seen in training (numeric only).
+        missing: share of missing training values, in [0, 1].
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    kind: ColumnKind
+    privileged: bool = False
+    integer: bool = False
+    categories: tuple[str, ...] = ()
+    lower: float | None = None
+    upper: float | None = None
+    missing: float = 0.0
+
+
+class Schema(BaseModel):
+    """What a table's columns mean.
+
+    Attributes:
+        columns: the features, in table order (privileged ones included).
+        target: the column to predict.
+        classes: the target's values; probabilities are given in this order. With two
+            classes the last one is the positive one.
+        group: rows with one value of it must stay in one split.
+        time: orders the rows; neither ``group`` nor ``time`` is a feature.
+        weight: a row's weight in training and evaluation.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    columns: tuple[Column, ...]
+    target: str
+    classes: tuple[Label, ...]
+    group: str | None = None
+    time: str | None = None
+    weight: str | None = None
+
+    @property
+    def n_classes(self) -> int:
+        return len(self.classes)
+
+    @property
+    def names(self) -> list[str]:
+        """All feature columns, privileged ones included."""
+        return [c.name for c in self.columns]
+
+    @property
+    def regular(self) -> Schema:
+        """The schema a student may see: without privileged columns."""
+        return self.model_copy(update={"columns": tuple(c for c in self.columns if not c.privileged)})
+
+    @property
+    def numeric(self) -> list[Column]:
+        return [c for c in self.columns if c.kind == "numeric"]
+
+    @property
+    def categorical(self) -> list[Column]:
+        return [c for c in self.columns if c.kind == "categorical"]
+
+    @property
+    def digest(self) -> str:
+        """The first 16 hex digits of the schema's SHA-256."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
+
+    def encode_labels(self, target: pd.Series) -> np.ndarray:
+        """Turn target values into class indices, ``(n,)`` int64.
+
+        Raises:
+            DataError: a value is missing or is none of the classes.
+        """
+        codes = pd.Index(self.classes, dtype=object).get_indexer(pd.Index(target.astype(object)))
+        if (codes < 0).any():
+            bad = target[codes < 0]
+            raise DataError(
+                f"target {self.target!r} must hold one of {shortlist(map(repr, self.classes))}, got"
+                f" {shortlist(map(repr, bad.unique()))} in {len(bad)} rows"
+            )
+        return codes.astype(np.int64)
+
+    def conform(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Read raw rows as this schema's features: numbers as float64, categories as text.
+
+        Missing values stay missing (NaN or None), extra columns are left out.
+
+        Raises:
+            DataError: a column is absent, or a numeric one holds text (the column and the
+                first such row are named).
+        """
+        absent = [name for name in self.names if name not in frame.columns]
+        if absent:
+            hint = did_you_mean(absent[0], map(str, frame.columns))
+            raise DataError(f"column {shortlist(map(repr, absent))} is missing{hint or ''}")
+        read = {"numeric": as_numeric, "categorical": as_text}
+        columns = {c.name: read[c.kind](frame[c.name]) for c in self.columns}
+        return pd.DataFrame(columns, index=frame.index)
+
+
+def as_numeric(values: pd.Series) -> pd.Series:
+    """Return the values as float64.
+
+    Raises:
+        DataError: a value is not a number; names the column and the first offending row.
+    """
+    if values.dtype == np.float64:
+        return values
+    numbers = pd.to_numeric(values, errors="coerce").astype(np.float64)
+    bad = numbers.isna() & values.notna()
+    if bad.any():
+        row = bad[bad].index[0]
+        raise DataError(
+            f"column {values.name!r} must be numeric, got {values[row]!r} in row {row}"
+            f" ({int(bad.sum())} such rows); list it under `categorical` if it holds categories"
+        )
+    return numbers
+
+
+def as_text(values: pd.Series) -> pd.Series:
+    """Return the values as text with None for missing; 5 and 5.0 are both ``"5"``.
+
+    >>> as_text(pd.Series([5.0, None, "x"], dtype=object)).tolist()
+    ['5', None, 'x']
+    """
+    if pd.api.types.is_bool_dtype(values.dtype) or not pd.api.types.is_numeric_dtype(values.dtype):
+        texts = [_text(v) for v in values.astype(object)]
+    else:  # few distinct numbers, many rows: spell each once
+        codes, uniques = pd.factorize(values)
+        spelled = np.array([*(_text(v) for v in uniques), None], dtype=object)
+        texts = list(spelled[codes])
+    return pd.Series(texts, index=values.index, name=values.name, dtype=object)
+
+
+def _text(value: object) -> str | None:
+    if isinstance(value, str):
+        return value
+    if value is None or value is pd.NA or value is pd.NaT or value != value:  # noqa: PLR0124  NaN
+        return None
+    if isinstance(value, float | np.floating) and float(value).is_integer():
+        return str(int(value))
+    return str(value)
+
+
+class RawEncoder:
+    """Reads raw rows as two arrays: numbers, and category codes.
+
+    Codes are 0 for missing, 1 for a category not seen in training, and 2 + i for the
+    column's i-th category. Lookups are built once, so that one row costs microseconds.
+    """
+
+    MISSING, UNSEEN, FIRST = 0, 1, 2
+
+    def __init__(self, schema: Schema) -> None:
+        self.schema = schema
+        self._indexes = [pd.Index(c.categories, dtype=object) for c in schema.categorical]
+
+    @property
+    def cardinalities(self) -> list[int]:
+        """Number of codes per categorical column, the two reserved ones included."""
+        return [len(index) + self.FIRST for index in self._indexes]
+
+    def __call__(self, frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+        """Return numbers ``(n, d_numeric)`` float64 with NaN for missing, codes ``(n, d_categorical)``.
+
+        Raises:
+            DataError: as `Schema.conform`.
+        """
+        rows = self.schema.conform(frame)
+        n = len(rows)
+        numbers = _stack((rows[c.name].to_numpy() for c in self.schema.numeric), n, np.float64)
+        pairs = zip(self.schema.categorical, self._indexes, strict=True)
+        codes = _stack((self._codes(rows[c.name], index) for c, index in pairs), n, np.int64)
+        return numbers, codes
+
+    def _codes(self, values: pd.Series, index: pd.Index) -> np.ndarray:
+        codes = index.get_indexer(pd.Index(values, dtype=object)) + self.FIRST
+        codes[codes < self.FIRST] = self.UNSEEN
+        codes[values.isna().to_numpy()] = self.MISSING
+        return codes
+
+
+def _stack(columns: Iterable[np.ndarray], n: int, dtype: type) -> np.ndarray:
+    arrays = list(columns)
+    return np.column_stack(arrays).astype(dtype) if arrays else np.empty((n, 0), dtype=dtype)

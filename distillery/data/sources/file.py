@@ -1,0 +1,151 @@
+"""One's own table: CSV, gzipped CSV, Parquet, or a folder of Parquet files."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+from collections import Counter
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.dataset as ds
+from pydantic import Field, PositiveInt, model_validator
+
+from distillery.data.build import Roles, build_table
+from distillery.data.schema import ColumnKind, Label
+from distillery.data.splits import SplitSpec
+from distillery.data.table import Table
+from distillery.errors import DataError, shortlist
+from distillery.spec import Spec
+
+
+class FileSpec(Spec):
+    """A table in a file or folder.
+
+    Attributes:
+        path: ``.csv``, ``.csv.gz``, ``.parquet`` or a folder of Parquet files; relative paths
+            start at the folder the command runs in.
+        target: the column to predict.
+        positive: with two classes, the one whose probability counts; by default the last in order.
+        drop: columns to leave out.
+        group: rows with one value of it stay in one split and one fold.
+        time: orders the rows; the latest become the test split.
+        weight: row weights.
+        privileged: columns the teacher may use and the student may not.
+        numeric, categorical: overrides of the inferred column kinds.
+        missing: spellings of a missing value, beside the usual ones (empty, NA, NaN, null).
+        separator: the CSV's field separator.
+        rows: at most so many rows, sampled.
+        split: shares, or a ready split column.
+    """
+
+    kind: Literal["file"] = "file"
+    path: str
+    target: str
+    positive: Label | None = None
+    drop: tuple[str, ...] = ()
+    group: str | None = None
+    time: str | None = None
+    weight: str | None = None
+    privileged: tuple[str, ...] = ()
+    numeric: tuple[str, ...] = ()
+    categorical: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    separator: str = Field(",", min_length=1, max_length=1)
+    rows: PositiveInt | None = None
+    split: SplitSpec = Field(default_factory=SplitSpec)
+
+    @model_validator(mode="after")
+    def _one_role_each(self) -> FileSpec:
+        single = [c for c in (self.target, self.group, self.time, self.weight, self.split.column) if c]
+        twice = [name for name, n in Counter([*single, *self.drop, *self.privileged]).items() if n > 1]
+        twice += sorted(set(self.numeric) & set(self.categorical))
+        if twice:
+            raise ValueError(f"a column must have one role, got several for {shortlist(map(repr, twice))}")
+        return self
+
+    @property
+    def default_scenario(self) -> str:
+        return Path(self.path).name.split(".")[0]
+
+    def load(self, seed: int) -> Table:
+        """Read and split the table.
+
+        Raises:
+            DataError: the file is absent, empty, unreadable, or not such a table.
+        """
+        roles = Roles(
+            target=self.target,
+            positive=self.positive,
+            group=self.group,
+            time=self.time,
+            weight=self.weight,
+            drop=self.drop,
+            privileged=self.privileged,
+            kinds=self._kinds(),
+        )
+        try:
+            return build_table(self.read(), roles, self.split, seed=seed, rows=self.rows)
+        except DataError as error:
+            raise DataError(f"{self.path}: {error}") from error
+
+    def _kinds(self) -> dict[str, ColumnKind]:
+        kinds: dict[str, ColumnKind] = dict.fromkeys(self.numeric, "numeric")
+        return kinds | dict.fromkeys(self.categorical, "categorical")
+
+    def read(self) -> pd.DataFrame:
+        """Return the raw rows.
+
+        Raises:
+            DataError: the file is absent, empty, unreadable, or repeats a column name.
+        """
+        path = Path(self.path)
+        if not path.exists():
+            raise DataError(f"the file does not exist (looked in {path.absolute().parent}); check source.path")
+        if path.is_dir() or path.suffix in {".parquet", ".pq"}:
+            return self._blank(_read_parquet(path))
+        if path.stat().st_size == 0:
+            raise DataError("the file must hold a table, got an empty file")
+        return self._read_csv(path)
+
+    def _read_csv(self, path: Path) -> pd.DataFrame:
+        try:
+            header = _header(path, self.separator)
+            _refuse_repeated(header)
+            frame = pd.read_csv(path, sep=self.separator, na_values=list(self.missing), low_memory=False)
+        except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError, csv.Error, OSError, EOFError) as e:
+            raise DataError(f"the file must be a CSV table (.csv or .csv.gz, UTF-8) or Parquet, got: {e}") from e
+        if len(header) == 1 and any(mark in header[0] for mark in ";\t|"):
+            raise DataError(f"the file has one column, {header[0]!r}; set source.separator to its field separator")
+        return frame
+
+    def _blank(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Read the spellings in `missing` as missing; then text that is all numbers is numeric again."""
+        if not self.missing:
+            return frame
+        texts = frame.columns[[not pd.api.types.is_numeric_dtype(t) for t in frame.dtypes]]
+        return frame.assign(**{c: frame[c].where(~frame[c].isin(self.missing), None) for c in texts})
+
+
+def _header(path: Path, separator: str) -> list[str]:
+    opener = gzip.open if path.suffix == ".gz" else open
+    with opener(path, "rt", encoding="utf-8", newline="") as file:
+        return next(csv.reader(file, delimiter=separator), [])
+
+
+def _refuse_repeated(names: list[str]) -> None:
+    repeated = [name for name, n in Counter(names).items() if n > 1]
+    if repeated:
+        raise DataError(f"column names must differ, got {shortlist(map(repr, repeated))} more than once")
+
+
+def _read_parquet(path: Path) -> pd.DataFrame:
+    try:
+        dataset = ds.dataset(path, format="parquet")
+        _refuse_repeated(dataset.schema.names)
+        frame: pd.DataFrame = dataset.to_table().to_pandas()
+    except (pa.ArrowInvalid, OSError) as error:
+        raise DataError(f"the file must be Parquet or a folder of Parquet files, got: {error}") from error
+    return frame

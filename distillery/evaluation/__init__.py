@@ -1,0 +1,63 @@
+"""How good, how alike and how costly models are: metrics, agreement, costs, scorecards."""
+
+from distillery.evaluation._resampling import Resamples as Resamples
+from distillery.evaluation.agreement import Agreement as Agreement
+from distillery.evaluation.agreement import measure_agreement as measure_agreement
+from distillery.evaluation.cost import COSTS as COSTS
+from distillery.evaluation.cost import Cost as Cost
+from distillery.evaluation.cost import CostInfo as CostInfo
+from distillery.evaluation.cost import compression as compression
+from distillery.evaluation.cost import measure_cost as measure_cost
+from distillery.evaluation.evaluate import Entry as Entry
+from distillery.evaluation.evaluate import EvaluationSpec as EvaluationSpec
+from distillery.evaluation.evaluate import evaluate_models as evaluate_models
+from distillery.evaluation.metrics import METRICS as METRICS
+from distillery.evaluation.metrics import ClassScores as ClassScores
+from distillery.evaluation.metrics import Metric as Metric
+from distillery.evaluation.metrics import per_class as per_class
+from distillery.evaluation.metrics import point_metrics as point_metrics
+from distillery.evaluation.quality import ClassQuality as ClassQuality
+from distillery.evaluation.quality import Comparison as Comparison
+from distillery.evaluation.quality import Estimate as Estimate
+from distillery.evaluation.quality import ModelReplicates as ModelReplicates
+from distillery.evaluation.quality import Quality as Quality
+from distillery.evaluation.quality import Verdict as Verdict
+from distillery.evaluation.quality import estimate as estimate
+from distillery.evaluation.quality import measure_quality as measure_quality
+from distillery.evaluation.quality import paired_difference as paired_difference
+from distillery.evaluation.quality import paired_ratio as paired_ratio
+from distillery.evaluation.scorecard import Role as Role
+from distillery.evaluation.scorecard import Scorecard as Scorecard
+from distillery.evaluation.scorecard import Scorecards as Scorecards
+
+__all__ = [
+    "COSTS",
+    "METRICS",
+    "Agreement",
+    "ClassQuality",
+    "ClassScores",
+    "Comparison",
+    "Cost",
+    "CostInfo",
+    "Entry",
+    "Estimate",
+    "EvaluationSpec",
+    "Metric",
+    "ModelReplicates",
+    "Quality",
+    "Resamples",
+    "Role",
+    "Scorecard",
+    "Scorecards",
+    "Verdict",
+    "compression",
+    "estimate",
+    "evaluate_models",
+    "measure_agreement",
+    "measure_cost",
+    "measure_quality",
+    "paired_difference",
+    "paired_ratio",
+    "per_class",
+    "point_metrics",
+]

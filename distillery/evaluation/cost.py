@@ -1,0 +1,237 @@
+"""What a model costs to keep and to run, preprocessing included.
+
+Everything is measured through the model's own ``predict_proba`` on raw rows, as it would serve.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import itertools
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import final
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, ConfigDict
+
+from distillery.data.model import Model
+from distillery.errors import InputError
+
+BATCH_ROWS = 10_000
+LATENCY_CALLS, LATENCY_SECONDS = 300, 1.5
+WARM_UP_CALLS, WARM_UP_SECONDS = 10, 0.3
+BATCH_REPEATS, BATCH_SECONDS = 3, 10.0
+RESET_SLACK_KB = 4096  # what the process may grow by between resetting the peak and reading it
+
+
+@final
+@dataclass(frozen=True)
+class CostInfo:
+    """What a cost is called and means.
+
+    Attributes:
+        name: its key, as in ``cost.<name>``.
+        title: its heading in a table.
+        bigger_is_better: True of throughput only.
+        unit: what it is counted in.
+        definition: one sentence.
+    """
+
+    name: str
+    title: str
+    bigger_is_better: bool
+    unit: str
+    definition: str
+
+
+COSTS: dict[str, CostInfo] = {
+    c.name: c
+    for c in (
+        CostInfo(
+            "params",
+            "Parameters",
+            False,
+            "numbers",
+            "All fitted numbers needed to predict, those of the preprocessing included; of a tree its split"
+            " features, thresholds and leaf values.",
+        ),
+        CostInfo(
+            "learnable_params",
+            "Learnable parameters",
+            False,
+            "numbers",
+            "The parameters found by gradient descent or boosting, without the preprocessing's.",
+        ),
+        CostInfo(
+            "flops_per_row",
+            "FLOPs per row",
+            False,
+            "operations",
+            "Floating point operations to predict one row, averaged over rows; of trees the comparisons along"
+            " the path and the additions.",
+        ),
+        CostInfo("bytes", "Size", False, "bytes", "Summed size of all files needed to predict."),
+        CostInfo(
+            "peak_memory_bytes",
+            "Peak memory",
+            False,
+            "bytes",
+            f"Most resident memory above the start while first predicting a batch of up to {BATCH_ROWS:,} rows;"
+            " measured on Linux only.",
+        ),
+        CostInfo(
+            "latency_p50_us",
+            "Latency, median",
+            False,
+            "microseconds",
+            f"Median time to predict one raw row after warm-up, over up to {LATENCY_CALLS} calls.",
+        ),
+        CostInfo(
+            "latency_p99_us",
+            "Latency, p99",
+            False,
+            "microseconds",
+            f"99th percentile of the time to predict one raw row after warm-up, over up to {LATENCY_CALLS} calls.",
+        ),
+        CostInfo(
+            "rows_per_second",
+            "Throughput",
+            True,
+            "rows per second",
+            f"Rows predicted per second in a batch of up to {BATCH_ROWS:,} raw rows, the best of"
+            f" {BATCH_REPEATS} after a warm-up.",
+        ),
+        CostInfo(
+            "raw_columns", "Raw columns", False, "columns", "Raw columns a row must bring to be predicted."
+        ),
+    )
+}
+
+COMPRESSED = ("params", "flops_per_row", "bytes", "latency_p50_us", "raw_columns")
+
+
+class Cost(BaseModel):
+    """The costs of one model; `COSTS` says what each is and its unit."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    params: int
+    learnable_params: int
+    flops_per_row: float
+    bytes: int
+    peak_memory_bytes: int | None
+    latency_p50_us: float
+    latency_p99_us: float
+    rows_per_second: float
+    raw_columns: int
+
+
+def measure_cost(model: Model, frame: pd.DataFrame) -> Cost:
+    """Measure a model on raw rows; takes a few seconds at most unless one call takes longer.
+
+    Args:
+        model: the deployable model.
+        frame: raw rows ``(n >= 1, d)``; up to 10,000 of them are used.
+
+    Raises:
+        InputError: there are no rows.
+    """
+    if not len(frame):
+        raise InputError(f"cost must be measured on at least one row, got a frame of shape {frame.shape}")
+    batch = frame.iloc[:BATCH_ROWS]
+    # Latency first: it loads what loads lazily, which is no memory of the batch's.
+    p50, p99 = np.percentile(_latencies_us(model, batch), [50, 99])
+    peak = _peak_memory_bytes(lambda: model.predict_proba(batch))
+    count = model.parameter_count()
+    return Cost(
+        params=count.total,
+        learnable_params=count.learnable,
+        flops_per_row=float(model.flops_per_row(batch)),
+        bytes=sum(len(content) for content in model.to_files().values()),
+        peak_memory_bytes=peak,
+        latency_p50_us=float(p50),
+        latency_p99_us=float(p99),
+        rows_per_second=_rows_per_second(model, batch),
+        raw_columns=len(model.schema.columns),
+    )
+
+
+def compression(student: Cost, teacher: Cost) -> dict[str, float]:
+    """Return 1 - student / teacher per kind of cost; negative where the student costs more.
+
+    A kind the teacher has none of is left out.
+    """
+    pairs = {name: (getattr(student, name), getattr(teacher, name)) for name in COMPRESSED}
+    return {name: 1 - ours / theirs for name, (ours, theirs) in pairs.items() if theirs > 0}
+
+
+def _latencies_us(model: Model, batch: pd.DataFrame) -> np.ndarray:
+    """Time single rows in microseconds, after warm-up; the one-row frames are cut beforehand."""
+    rows = itertools.cycle([batch.iloc[[i]] for i in range(min(len(batch), 50))])
+
+    def call() -> None:
+        model.predict_proba(next(rows))
+
+    for _ in _timed(call, WARM_UP_CALLS, WARM_UP_SECONDS):
+        pass
+    return np.array(list(_timed(call, LATENCY_CALLS, LATENCY_SECONDS))) * 1e6
+
+
+def _rows_per_second(model: Model, batch: pd.DataFrame) -> float:
+    """Time the best of a few batches; the memory measurement before it was the warm-up."""
+    return len(batch) / min(_timed(lambda: model.predict_proba(batch), BATCH_REPEATS, BATCH_SECONDS))
+
+
+def _timed(call: Callable[[], object], calls: int, seconds: float) -> Iterator[float]:
+    """Yield the seconds each call took, until either bound is reached; at least one call."""
+    begin = time.perf_counter()
+    for _ in range(calls):
+        start = time.perf_counter()
+        call()
+        end = time.perf_counter()
+        yield max(end - start, 1e-9)  # a clock too coarse to see the call must not give infinite speed
+        if end - begin > seconds:
+            return
+
+
+def _peak_memory_bytes(call: Callable[[], object]) -> int | None:
+    """Call once; return the most resident memory above the start, None where it cannot be known."""
+    _release_free_memory()
+    before = _reset_peak()
+    call()
+    peak = _status_kb("VmHWM")
+    return None if before is None or peak is None else max(0, peak - before) * 1024
+
+
+def _release_free_memory() -> None:
+    """Hand freed memory back to the system; what the allocator keeps would hide the batch's needs."""
+    gc.collect()
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc only
+        if trim is not None:
+            trim(0)
+
+
+def _reset_peak() -> int | None:
+    """Set the peak of resident memory to what is resident now, and return that in kB (see proc(5))."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    except OSError:
+        return None
+    peak, resident = _status_kb("VmHWM"), _status_kb("VmRSS")
+    if peak is None or resident is None or peak - resident > RESET_SLACK_KB:
+        return None  # some sandboxes take the request and ignore it
+    return resident
+
+
+def _status_kb(field: str) -> int | None:
+    try:
+        lines = Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) for line in lines if line.startswith(f"{field}:")), None)

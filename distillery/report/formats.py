@@ -1,0 +1,95 @@
+"""Numbers as people read them."""
+
+from __future__ import annotations
+
+import math
+
+from distillery.evaluation import Estimate
+
+
+def number(value: float | None, digits: int = 4) -> str:
+    """Write a score without its leading zero, ``–`` where there is none.
+
+    >>> number(0.73444), number(-0.5), number(1.25), number(None)
+    ('.7344', '-.5000', '1.2500', '–')
+    """
+    if value is None or not math.isfinite(value):
+        return "–"
+    text = f"{value:.{digits}f}"
+    return text.replace("0.", ".", 1) if text.lstrip("-").startswith("0.") else text
+
+
+def estimate(one: Estimate | None) -> str:
+    """Write a score with its interval.
+
+    >>> estimate(Estimate(value=0.7, low=0.65, high=0.75))
+    '.7000 [.6500, .7500]'
+    """
+    if one is None or one.value is None:
+        return "–"
+    return f"{number(one.value)} [{number(one.low)}, {number(one.high)}]"
+
+
+def percent(value: float | None, digits: int = 1) -> str:
+    """Write a share as a percentage.
+
+    >>> percent(0.999), percent(-0.25)
+    ('99.9 %', '-25.0 %')
+    """
+    return "–" if value is None or not math.isfinite(value) else f"{100 * value:.{digits}f} %"
+
+
+def count(value: float | None) -> str:
+    """Write a whole number with separators.
+
+    >>> count(18793.0)
+    '18,793'
+    """
+    return "–" if value is None else f"{value:,.0f}"
+
+
+def size(value: float | None) -> str:
+    """Write bytes in kB or MB of 1,000.
+
+    >>> size(78_400), size(1_310_000), size(512)
+    ('78 kB', '1.3 MB', '512 B')
+    """
+    if value is None:
+        return "–"
+    if value < 1000:
+        return f"{value:.0f} B"
+    return f"{value / 1e3:.0f} kB" if value < 1e6 else f"{value / 1e6:.1f} MB"
+
+
+def duration(microseconds: float | None) -> str:
+    """Write a latency given in µs.
+
+    >>> duration(60.2), duration(3600)
+    ('60 µs', '3.6 ms')
+    """
+    if microseconds is None:
+        return "–"
+    return f"{microseconds:.0f} µs" if microseconds < 1000 else f"{microseconds / 1000:.1f} ms"
+
+
+def rate(per_second: float | None) -> str:
+    """Write a rate per second.
+
+    >>> rate(210_400), rate(1_250_000), rate(93)
+    ('210k', '1.2M', '93')
+    """
+    if per_second is None:
+        return "–"
+    if per_second < 1000:
+        return f"{per_second:.0f}"
+    return f"{per_second / 1e3:.0f}k" if per_second < 1e6 else f"{per_second / 1e6:.1f}M"
+
+
+def cell(text: object) -> str:
+    """Escape a value for a cell of a Markdown table.
+
+    >>> cell("a|b<c>\\nd")
+    'a\\\\|b&lt;c&gt; d'
+    """
+    escaped = str(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return " ".join(escaped.replace("|", "\\|").split())

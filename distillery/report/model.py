@@ -1,0 +1,137 @@
+"""The compression report: every number of a run in one place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from distillery.data import Schema, Table
+from distillery.data.table import SPLITS
+from distillery.data.validation import ValidationReport
+from distillery.distillation import SoftLabels
+from distillery.evaluation import Scorecards
+from distillery.promotion import Verdict
+
+
+class DataFacts(BaseModel):
+    """The table in figures.
+
+    Attributes:
+        digest: of schema, values and split.
+        rows: per split.
+        classes: per split the share of rows of each class, in class order.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    digest: str
+    rows: dict[str, int]
+    classes: dict[str, tuple[float, ...]]
+
+    @classmethod
+    def of(cls, table: Table) -> DataFacts:
+        """Count a table."""
+        labels = {name: table.rows(name).labels for name in SPLITS}
+        k = range(table.schema.n_classes)
+        shares = {name: tuple(float((y == i).mean()) for i in k) for name, y in labels.items()}
+        return cls(digest=table.digest, rows=table.counts, classes=shares)
+
+
+class SoftLabelFacts(BaseModel):
+    """How the training rows were labelled, and how good those labels are.
+
+    Attributes:
+        method: ``cross_fitted`` or ``in_sample``.
+        folds: K; None in sample.
+        train_log_loss: of the labels against the hard ones, in nats per row. In-sample labels
+            look far better here than the teacher is.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    method: str
+    folds: int | None
+    train_log_loss: float
+
+    @classmethod
+    def of(cls, labels: SoftLabels, table: Table) -> SoftLabelFacts:
+        """Look at soft labels."""
+        y = table.rows("train").labels
+        rows = -labels.logits["train"][range(len(y)), y]
+        folds = int(labels.fold.max()) + 1
+        return cls(method=labels.method, folds=folds or None, train_log_loss=float(rows.mean()))
+
+
+class Origin(BaseModel):
+    """How to make the run again.
+
+    Attributes:
+        created: when, ISO 8601 in UTC.
+        run: the pipeline run's name.
+        git_commit: of the working folder; None outside a repository.
+        versions: of the packages that decide the numbers.
+        settings: the whole config.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    created: str
+    run: str
+    git_commit: str | None
+    versions: dict[str, str]
+    settings: dict[str, JsonValue]
+
+
+class Report(BaseModel):
+    """What was lost, what was saved, and why this student.
+
+    Attributes:
+        scenario: the run's scenario.
+        data: the table in figures; ``table_schema`` its columns.
+        validation: what the table was held to.
+        soft_labels: how the teacher's opinion was taken.
+        scorecards: every model, measured.
+        verdict: what is to be promoted and why.
+        warnings: what the reader must know first.
+        origin: how to make it again.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    scenario: str
+    data: DataFacts
+    table_schema: Schema
+    validation: ValidationReport
+    soft_labels: SoftLabelFacts
+    scorecards: Scorecards
+    verdict: Verdict
+    warnings: tuple[str, ...] = Field(())
+    origin: Origin
+
+
+def warnings_of(soft_labels: SoftLabelFacts, cards: Scorecards, verdict: Verdict) -> tuple[str, ...]:
+    """Return what the reader must know before believing a number."""
+    found = list(verdict.warnings)
+    if soft_labels.method == "in_sample":
+        found.append(
+            "training rows were labelled in sample: the teacher had seen them, so its labels there are"
+            " overconfident"
+        )
+    for student in cards.students:
+        control = cards.control_of(student.name)
+        if control and student.lift["log_loss"].verdict == "worse":
+            found.append(f"{student.label}: distillation did harm, its control has the lower log loss")
+    small = cards.teacher.rows
+    if small < 1000:
+        found.append(f"the test split has only {small} rows: intervals are wide")
+    return tuple(found)
+
+
+def write_report(files: dict[str, str], folder: Path) -> None:
+    """Write files into a folder, each only once it is complete."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        partial = folder / f".{name}.partial"
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(folder / name)

@@ -1,0 +1,114 @@
+"""Raw rows for torch students: scaled numbers, category codes, and their encoding inside the network.
+
+Numbers are encoded piecewise linearly (Gorishniy et al. 2022, arXiv:2203.05556): component t of a
+column says how far the value has come through bin t, from 0 before it to 1 behind it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import final
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from distillery.data import RawEncoder, Schema
+
+
+@final
+class Scaler:
+    """Reads raw rows as float32 numbers (imputed, scaled), a mask of the missing, and category codes.
+
+    Attributes:
+        median, center, scale: per numeric column, ``(d_numeric,)``.
+        indicated: which numeric columns had missing values in training, as positions.
+    """
+
+    ARRAYS = ("median", "center", "scale", "indicated", "rare")
+
+    def __init__(self, schema: Schema, arrays: Mapping[str, np.ndarray]) -> None:
+        self._encode = RawEncoder(schema)
+        self.median, self.center, self.scale = (arrays[name] for name in ("median", "center", "scale"))
+        self.indicated: np.ndarray = arrays["indicated"]
+        self.rare: np.ndarray = arrays["rare"]
+        self.offsets = np.cumsum([0, *self._encode.cardinalities])[:-1].astype(np.int64)
+        self.n_codes = sum(self._encode.cardinalities)
+
+    @classmethod
+    def fit(cls, schema: Schema, frame: pd.DataFrame, *, min_count: int) -> Scaler:
+        """Learn medians and scales; categories of fewer than ``min_count`` rows count as unseen."""
+        encode = RawEncoder(schema)
+        numbers, codes = encode(frame)
+        present = ~np.isnan(numbers)
+        filled = np.where(present.any(axis=0), numbers, 0.0)  # a column without any value reads as 0
+        scale = np.nanstd(filled, axis=0)
+        offsets = np.cumsum([0, *encode.cardinalities])[:-1]
+        counts = np.bincount((codes + offsets).ravel(), minlength=sum(encode.cardinalities))
+        arrays = {
+            "median": np.nanmedian(filled, axis=0),
+            "center": np.nanmean(filled, axis=0),
+            "scale": np.where(scale > 0, scale, 1.0),
+            "indicated": np.flatnonzero(~present.all(axis=0)),
+            "rare": np.flatnonzero((counts > 0) & (counts < min_count)),
+        }
+        return cls(schema, arrays)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return what `__init__` needs."""
+        return {name: np.ascontiguousarray(getattr(self, name)) for name in self.ARRAYS}
+
+    def __call__(self, frame: pd.DataFrame) -> tuple[Tensor, Tensor, Tensor]:
+        """Return numbers ``(n, d_numeric)``, missing ``(n, d_indicated)``, codes ``(n, d_categorical)``.
+
+        Codes count through one table shared by all columns: column j's begin at its offset.
+        """
+        numbers, codes = self._encode(frame)
+        absent = np.isnan(numbers)
+        scaled = (np.where(absent, self.median, numbers) - self.center) / self.scale
+        shared = codes + self.offsets
+        if len(self.rare) and shared.size:
+            shared = np.where(np.isin(shared, self.rare), self.offsets + RawEncoder.UNSEEN, shared)
+        mask = absent[:, self.indicated].astype(np.float32)
+        return torch.from_numpy(scaled.astype(np.float32)), torch.from_numpy(mask), torch.from_numpy(shared)
+
+
+def quantile_bins(numbers: np.ndarray, bins: int) -> list[np.ndarray]:
+    """Return per column the bin edges at quantiles, at most ``bins`` bins, equal edges merged.
+
+    Args:
+        numbers: scaled training values ``(n, d)``.
+
+    >>> [e.tolist() for e in quantile_bins(np.array([[0.0], [0.0], [0.0], [4.0]]), 2)]
+    [[0.0, 4.0]]
+    """
+    levels = np.linspace(0, 1, bins + 1)
+    edges = [np.unique(column) for column in np.quantile(numbers, levels, axis=0).T]
+    return [e if len(e) > 1 else np.array([e[0], e[0] + 1.0]) for e in edges]
+
+
+@final
+class PiecewiseLinear(nn.Module):
+    """Piecewise-linear encoding of all numeric columns at once.
+
+    Shape: ``(n, d) -> (n, C)``, C the number of bins over all columns; values in [0, 1], so that
+    extreme inputs saturate.
+    """
+
+    def __init__(self, edges: list[np.ndarray]) -> None:
+        super().__init__()
+        widths = [np.diff(e) for e in edges]
+        column = np.repeat(np.arange(len(edges)), [len(w) for w in widths])
+        left = np.concatenate([e[:-1] for e in edges]) if edges else np.empty(0)
+        width = np.concatenate(widths) if edges else np.empty(0)
+        self.column: Tensor
+        self.left: Tensor
+        self.slope: Tensor
+        self.register_buffer("column", torch.from_numpy(column.astype(np.int64)))
+        self.register_buffer("left", torch.from_numpy(left.astype(np.float32)))
+        self.register_buffer("slope", torch.from_numpy((1 / width).astype(np.float32)))
+
+    def forward(self, numbers: Tensor) -> Tensor:
+        """Encode scaled numbers."""
+        return ((numbers[:, self.column] - self.left) * self.slope).clamp(0, 1)  # (n, d) -> (n, C)

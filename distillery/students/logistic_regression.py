@@ -1,0 +1,139 @@
+"""Logistic regression on one-hot and scaled columns, taught by weighted rows."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import Literal, final
+
+import numpy as np
+import pandas as pd
+import skops.io as sio
+from pydantic import Field, PositiveInt
+from scipy.special import softmax
+from sklearn.compose import ColumnTransformer
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from distillery.data import Schema
+from distillery.data.model import ParameterCount
+from distillery.data.saved import header_files, read_schema
+from distillery.errors import ArtifactError, TrainingError, shortlist
+from distillery.students.base import CandidateSpec, Lesson, OnEpoch, Student
+
+LEAST_WEIGHT = 1e-3  # a row of less weight teaches nothing, and costs as much as any other
+TRUSTED_TYPES: list[str] = ["numpy.dtype"]  # what skops may load beyond its own list
+
+
+class LogisticRegressionSpec(CandidateSpec):
+    """A linear student; scikit-learn takes no soft targets, so each row enters once per class.
+
+    Attributes:
+        c: inverse strength of the L2 penalty, per row of weight 1.
+        max_iterations: of L-BFGS; a fit that needs more is refused.
+        min_frequency: rarer categories share one column with the unseen ones.
+    """
+
+    kind: Literal["logistic_regression"] = "logistic_regression"
+    c: float = Field(1.0, gt=0)
+    max_iterations: PositiveInt = 2000
+    min_frequency: PositiveInt = 10
+
+    @property
+    def requirements(self) -> tuple[str, ...]:
+        return "scikit-learn", "skops", "scipy"
+
+    def fit(self, lesson: Lesson, *, seed: int, on_epoch: OnEpoch | None = None) -> LogisticRegressionStudent:
+        """Fit on rows weighted by ``α · p_teacher + (1 − α) · [y = k]``; weights under 1e-3 are dropped.
+
+        Raises:
+            TrainingError: L-BFGS did not converge.
+        """
+        features = lesson.schema.conform(lesson.train.features)
+        encode = _preprocessing(lesson.schema, self.min_frequency).fit(features)
+        row, label, weight = weighted_rows(lesson, self.alpha)
+        model = LogisticRegression(C=self.c, max_iter=self.max_iterations, tol=1e-5, random_state=seed)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", ConvergenceWarning)
+            try:
+                model.fit(encode.transform(features)[row], label, sample_weight=weight)
+            except ConvergenceWarning as warning:
+                raise TrainingError(
+                    f"logistic_regression must converge, got no convergence after {self.max_iterations}"
+                    " iterations; raise max_iterations or lower c"
+                ) from warning
+        return LogisticRegressionStudent(self, lesson.schema, make_pipeline(encode, model))
+
+    def load(self, files: Mapping[str, bytes]) -> LogisticRegressionStudent:
+        """Read what `LogisticRegressionStudent.to_files` gave.
+
+        Raises:
+            ArtifactError: the file holds types that are not trusted.
+        """
+        untrusted = set(sio.get_untrusted_types(data=files["model.skops"])) - set(TRUSTED_TYPES)
+        if untrusted:
+            raise ArtifactError(f"model.skops must hold trusted types only, got {shortlist(sorted(untrusted))}")
+        pipeline = sio.loads(files["model.skops"], trusted=TRUSTED_TYPES)
+        return LogisticRegressionStudent(self, read_schema(files), pipeline)
+
+
+def weighted_rows(lesson: Lesson, alpha: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return row number, class and weight of each weighted row, each ``(m,)``.
+
+    A row's weights over the classes sum to its own weight (1 by default), up to what is dropped.
+    """
+    hard = np.eye(lesson.schema.n_classes)[lesson.train.labels]
+    share = alpha * softmax(lesson.soft.astype(np.float64), axis=1) + (1 - alpha) * hard
+    row, label = np.nonzero(share >= LEAST_WEIGHT)
+    weight = share[row, label]
+    own = lesson.train.weights
+    return row, label, weight if own is None else weight * own[row]
+
+
+def _preprocessing(schema: Schema, min_frequency: int) -> ColumnTransformer:
+    numeric = make_pipeline(SimpleImputer(strategy="median", add_indicator=True), StandardScaler())
+    categorical = OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=min_frequency)
+    named = [
+        ("numeric", numeric, [c.name for c in schema.numeric]),
+        ("categorical", categorical, [c.name for c in schema.categorical]),
+    ]
+    return ColumnTransformer([step for step in named if step[2]])
+
+
+@final
+class LogisticRegressionStudent(Student):
+    """A fitted linear student."""
+
+    def __init__(self, spec: LogisticRegressionSpec, schema: Schema, pipeline: Pipeline) -> None:
+        self.spec = spec
+        self.schema = schema
+        self.history: list[dict[str, float]] = []
+        self._pipeline = pipeline
+
+    def predict_proba(self, frame: pd.DataFrame) -> np.ndarray:
+        """Return class probabilities ``(n, K)`` of raw rows."""
+        if frame.empty:
+            return np.empty((0, self.schema.n_classes))
+        proba = np.zeros((len(frame), self.schema.n_classes))  # a class absent from training stays 0
+        proba[:, self._linear.classes_] = self._pipeline.predict_proba(self.schema.conform(frame))
+        return proba
+
+    def to_files(self) -> dict[str, bytes]:
+        """Return ``model.skops`` (scikit-learn pipeline, no pickle) beside spec and schema."""
+        return {**header_files(self.spec, self.schema), "model.skops": sio.dumps(self._pipeline)}
+
+    def parameter_count(self) -> ParameterCount:
+        """Count coefficients and intercepts; the preprocessing adds a median, mean and scale per number."""
+        learnable = self._linear.coef_.size + self._linear.intercept_.size
+        return ParameterCount(total=learnable + 3 * len(self.schema.numeric), learnable=learnable)
+
+    def flops_per_row(self, frame: pd.DataFrame) -> float:
+        """A multiplication and an addition per coefficient, and two operations per scaled number."""
+        return float(2 * self._linear.coef_.size + 2 * len(self.schema.numeric))
+
+    @property
+    def _linear(self) -> LogisticRegression:
+        return self._pipeline[-1]

@@ -1,0 +1,69 @@
+"""Teachers and students in their libraries' own formats."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from zenml.enums import ArtifactType
+from zenml.metadata.metadata_types import MetadataType
+
+from distillery.students import Student, load_student
+from distillery.teachers import Teacher, load_teacher
+from materializers.files import FilesMaterializer
+
+HISTORY = "history.json"
+
+
+class TeacherMaterializer(FilesMaterializer):
+    """A teacher as ``spec.json``, ``schema.json`` and its library's own file."""
+
+    ASSOCIATED_TYPES: ClassVar[tuple[type[Any], ...]] = (Teacher,)
+    ASSOCIATED_ARTIFACT_TYPE: ClassVar[ArtifactType] = ArtifactType.MODEL
+
+    def to_files(self, data: Teacher) -> Mapping[str, bytes]:
+        return data.to_files()
+
+    def from_files(self, files: Mapping[str, bytes]) -> Teacher:
+        return load_teacher(files)
+
+    def pages(self, data: Teacher) -> Mapping[str, str]:
+        return {"spec.md": _spec_page(data)}
+
+    def extract_metadata(self, data: Teacher) -> dict[str, MetadataType]:
+        return _metadata(data)
+
+
+class StudentMaterializer(FilesMaterializer):
+    """A student as ``spec.json``, ``schema.json``, its weights, and the history of its training."""
+
+    ASSOCIATED_TYPES: ClassVar[tuple[type[Any], ...]] = (Student,)
+    ASSOCIATED_ARTIFACT_TYPE: ClassVar[ArtifactType] = ArtifactType.MODEL
+
+    def to_files(self, data: Student) -> Mapping[str, bytes]:
+        return {**data.to_files(), HISTORY: json.dumps(data.history).encode()}
+
+    def from_files(self, files: Mapping[str, bytes]) -> Student:
+        student = load_student(files)
+        student.history = json.loads(files[HISTORY])
+        return student
+
+    def pages(self, data: Student) -> Mapping[str, str]:
+        return {"spec.md": _spec_page(data)}
+
+    def extract_metadata(self, data: Student) -> dict[str, MetadataType]:
+        return {**_metadata(data), "epochs": len(data.history)}
+
+
+def _spec_page(model: Teacher | Student) -> str:
+    return f"```json\n{model.spec.model_dump_json(indent=1)}\n```\n"
+
+
+def _metadata(model: Teacher | Student) -> dict[str, MetadataType]:
+    return {
+        "kind": str(getattr(model.spec, "kind", "")),
+        "params": model.parameter_count().total,
+        "bytes": sum(map(len, model.to_files().values())),
+        "raw_columns": len(model.schema.columns),
+    }

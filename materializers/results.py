@@ -1,0 +1,74 @@
+"""Validation reports, scorecards, verdicts and reports as the JSON that pydantic reads back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from pydantic import BaseModel
+from zenml.enums import ArtifactType
+from zenml.metadata.metadata_types import MetadataType
+
+from distillery.data.validation import ValidationReport
+from distillery.evaluation import Scorecards
+from distillery.promotion import Verdict
+from distillery.report.markdown import to_markdown
+from distillery.report.model import Report
+from materializers.files import FilesMaterializer
+
+
+class _JsonMaterializer(FilesMaterializer):
+    """One pydantic model as ``content.json``; a leaf names the model."""
+
+    SKIP_REGISTRATION: ClassVar[bool] = True
+    ASSOCIATED_ARTIFACT_TYPE: ClassVar[ArtifactType] = ArtifactType.DATA_ANALYSIS
+
+    def to_files(self, data: BaseModel) -> Mapping[str, bytes]:
+        return {"content.json": data.model_dump_json(indent=1).encode()}
+
+    def from_files(self, files: Mapping[str, bytes]) -> BaseModel:
+        model: type[BaseModel] = self.ASSOCIATED_TYPES[0]
+        return model.model_validate_json(files["content.json"])
+
+
+class ValidationReportMaterializer(_JsonMaterializer):
+    """A validation report; the dashboard shows its page."""
+
+    ASSOCIATED_TYPES: ClassVar[tuple[type[Any], ...]] = (ValidationReport,)
+
+    def pages(self, data: ValidationReport) -> Mapping[str, str]:
+        return {"validation.html": data.to_html()}
+
+    def extract_metadata(self, data: ValidationReport) -> dict[str, MetadataType]:
+        return {"success": data.success, "expectations": len(data.results), "failed": len(data.failures)}
+
+
+class ScorecardsMaterializer(_JsonMaterializer):
+    """All scorecards of a run."""
+
+    ASSOCIATED_TYPES: ClassVar[tuple[type[Any], ...]] = (Scorecards,)
+
+    def extract_metadata(self, data: Scorecards) -> dict[str, MetadataType]:
+        auc = {c.label: c.quality.metrics["auc_roc"].value for c in data.cards}
+        return {f"auc_roc {label}": value for label, value in auc.items() if value is not None}
+
+
+class VerdictMaterializer(_JsonMaterializer):
+    """A verdict with every gate."""
+
+    ASSOCIATED_TYPES: ClassVar[tuple[type[Any], ...]] = (Verdict,)
+
+    def extract_metadata(self, data: Verdict) -> dict[str, MetadataType]:
+        return {"action": data.action, "winner": data.winner or "", "reason": data.reason}
+
+
+class ReportMaterializer(_JsonMaterializer):
+    """A report; the dashboard shows it as Markdown."""
+
+    ASSOCIATED_TYPES: ClassVar[tuple[type[Any], ...]] = (Report,)
+
+    def pages(self, data: Report) -> Mapping[str, str]:
+        return {"report.md": to_markdown(data)}
+
+    def extract_metadata(self, data: Report) -> dict[str, MetadataType]:
+        return {"scenario": data.scenario, "dataset_digest": data.data.digest, "warnings": len(data.warnings)}

@@ -1,0 +1,33 @@
+"""Soft labels as safetensors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from zenml.enums import ArtifactType
+from zenml.metadata.metadata_types import MetadataType
+
+from distillery.distillation import SoftLabels
+from materializers.files import FilesMaterializer
+
+
+class SoftLabelsMaterializer(FilesMaterializer):
+    """Soft labels as ``soft_labels.safetensors``."""
+
+    ASSOCIATED_TYPES: ClassVar[tuple[type[Any], ...]] = (SoftLabels,)
+    ASSOCIATED_ARTIFACT_TYPE: ClassVar[ArtifactType] = ArtifactType.DATA
+
+    def to_files(self, data: SoftLabels) -> Mapping[str, bytes]:
+        return data.to_files()
+
+    def from_files(self, files: Mapping[str, bytes]) -> SoftLabels:
+        return SoftLabels.from_files(files)
+
+    def pages(self, data: SoftLabels) -> Mapping[str, str]:
+        mean = {name: data.proba(name).mean(axis=0).round(4).tolist() for name in data.logits}
+        lines = [f"- {name}: {len(data.logits[name]):,} rows, mean probabilities {mean[name]}" for name in mean]
+        return {"soft_labels.md": f"Training rows labelled **{data.method}**.\n\n" + "\n".join(lines) + "\n"}
+
+    def extract_metadata(self, data: SoftLabels) -> dict[str, MetadataType]:
+        return {"method": data.method, "folds": int(data.fold.max()) + 1, "rows": len(data.fold)}

@@ -1,0 +1,56 @@
+"""The distillation pipeline: only which step feeds which."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+from zenml import pipeline
+
+from distillery.config import DistillConfig
+from distillery.errors import InputError
+from steps._tracking import require_mlflow
+from steps.compression_report import compression_report
+from steps.evaluate import evaluate
+from steps.generate_soft_labels import generate_soft_labels
+from steps.ingest import ingest
+from steps.promote import promote
+from steps.train_student import train_student
+from steps.train_teacher import train_teacher
+from steps.validate import validate
+
+
+class RunRefused(click.ClickException, InputError):
+    """A run that cannot start; the command line prints the message without a traceback."""
+
+
+@pipeline
+def distill_pipeline(**parameters: Any) -> None:
+    """Distil a heavy teacher into small students and stage the best of them.
+
+    Args:
+        parameters: what `DistillConfig` holds; taken as they come, so that its own errors are seen.
+
+    Raises:
+        RunRefused: the config or the stack is wrong; nothing has run.
+    """
+    try:
+        config = DistillConfig.parse(parameters)
+        require_mlflow()
+    except InputError as error:
+        raise RunRefused(str(error)) from error
+    tracked = {"experiment_tracker": {"experiment_name": config.name, "tags": {"distillery.scenario": config.name}}}
+    seed, soft = config.seed, config.soft_labels
+
+    table = ingest(config.source, seed)
+    validation = validate.with_options(settings=tracked)(table, config.validation, soft.needed_folds)
+    teacher = train_teacher.with_options(settings=tracked)(table, config.teacher, seed, after=["validate"])
+    labels = generate_soft_labels(table, teacher, soft, config.teacher, seed)
+    train = train_student.with_options(settings=tracked)
+    students = [train(table, labels, s, seed, "student", id=f"train_student_{s.title}") for s in config.students]
+    controls = [
+        train(table, labels, s.control(), seed, "control", id=f"train_control_{s.title}") for s in config.students
+    ]
+    cards, verdict = evaluate.with_options(settings=tracked)(table, teacher, labels, students, controls, config)
+    report = compression_report.with_options(settings=tracked)(table, validation, labels, cards, verdict, config)
+    promote.with_options(settings=tracked)(table, students, report, config)

@@ -1,0 +1,17 @@
+"""What a cached step's answer depends on beside its inputs: our own code and the pinned packages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from zenml.config.cache_policy import CachePolicy
+
+ROOT = Path(__file__).resolve().parents[1]
+GROUND = ("distillery/errors.py", "distillery/spec.py", "distillery/data", "materializers", "constraints.txt")
+
+
+def code_policy(*rooms: str) -> CachePolicy:
+    """Cache until an input, a parameter, or a file of ``data`` or of these rooms of `distillery` changes."""
+    places = [ROOT / place for place in (*GROUND, *(f"distillery/{room}" for room in rooms))]
+    files = [file for place in places for file in (sorted(place.rglob("*.py")) if place.is_dir() else [place])]
+    return CachePolicy(file_dependencies=[str(file.relative_to(ROOT)) for file in files])

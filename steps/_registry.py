@@ -1,0 +1,168 @@
+"""The MLflow model registry: what is staged, and how a student gets there."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version as installed
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pandas as pd
+import requests
+import sqlalchemy.exc
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+from mlflow.models import ModelSignature
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_DOES_NOT_EXIST, ErrorCode
+from mlflow.tracking import MlflowClient
+from mlflow.types import ColSpec, DataType
+from mlflow.types import Schema as MlflowSchema
+
+from distillery.data import Schema
+from distillery.errors import InputError
+from distillery.promotion import StagedModel
+from distillery.students import Student
+
+STAGING, PREVIOUS = "staging", "previous-staging"
+DIGEST_TAG, BYTES_TAG = "distillery.dataset_digest", "distillery.cost.bytes"
+ROOT = Path(__file__).resolve().parents[1]
+BASE_REQUIREMENTS = ("mlflow", "numpy", "pandas", "pydantic")
+_ABSENT = {ErrorCode.Name(RESOURCE_DOES_NOT_EXIST), ErrorCode.Name(INVALID_PARAMETER_VALUE)}
+
+
+class RegistryError(InputError):
+    """The model registry did not answer, or changed while the run went on."""
+
+
+@contextmanager
+def reachable_registry() -> Iterator[None]:
+    """Turn a registry that does not answer into one clear error.
+
+    Raises:
+        RegistryError: it cannot be reached.
+    """
+    try:
+        yield
+    except (requests.RequestException, sqlalchemy.exc.SQLAlchemyError, MlflowException, OSError) as error:
+        raise RegistryError(
+            f"the model registry at {mlflow.get_registry_uri()} cannot be used: {error}; nothing was promoted,"
+            " everything before is kept: mend the registry and run the same command again, the training"
+            " comes from cache"
+        ) from error
+
+
+@dataclass(frozen=True)
+class Staged:
+    """What holds the alias ``staging``, and its probabilities for this run's test rows where it has any."""
+
+    model: StagedModel
+    proba: np.ndarray | None = None
+
+
+def staged_version(model_name: str) -> ModelVersion | None:
+    """Return the version under ``staging``, or None."""
+    try:
+        return MlflowClient().get_model_version_by_alias(model_name, STAGING)
+    except MlflowException as error:
+        if error.error_code in _ABSENT:
+            return None
+        raise
+
+
+def score_staged(model_name: str, features: pd.DataFrame, schema: Schema, dataset_digest: str) -> Staged:
+    """Load the staged model and let it predict these raw rows.
+
+    A model that cannot be loaded or scored is reported in `StagedModel.problem`: the gate that
+    compares with it then fails, so nothing is replaced unseen.
+    """
+    version = staged_version(model_name)
+    if version is None:
+        return Staged(StagedModel())
+    size = version.tags.get(BYTES_TAG)
+    staged = StagedModel(
+        version=str(version.version),
+        bytes=int(size) if size else None,
+        other_data=version.tags.get(DIGEST_TAG) != dataset_digest,
+    )
+    try:
+        predicted = mlflow.pyfunc.load_model(f"models:/{model_name}/{version.version}").predict(features)
+        proba = predicted[[str(label) for label in schema.classes]].to_numpy(np.float64)
+    except Exception as error:  # whatever a foreign model raises; it becomes a failed gate, not a lost run
+        problem = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+        hint = f"; remove the alias {STAGING!r} of {model_name} to promote without this comparison"
+        return Staged(staged.model_copy(update={"problem": problem + hint}))
+    return Staged(staged, proba)
+
+
+def log_student(student: Student, example: pd.DataFrame) -> str:
+    """Log a student as a pyfunc that predicts from raw columns; return its model URI.
+
+    Nothing is pickled: the model is its own files, and the code that reads them.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        write_files(student.to_files(), Path(folder) / "student")
+        info = mlflow.pyfunc.log_model(
+            name="student",
+            python_model=str(ROOT / "steps" / "_student_model.py"),
+            artifacts={"student": str(Path(folder) / "student")},
+            code_paths=[str(ROOT / "distillery")],
+            signature=signature(student.schema),
+            input_example=example[student.schema.names],
+            pip_requirements=requirements(student),
+        )
+    return str(info.model_uri)
+
+
+def write_files(files: Mapping[str, bytes], folder: Path) -> None:
+    """Write files into a new folder."""
+    folder.mkdir()
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+
+
+def requirements(student: Student) -> list[str]:
+    """Return the packages, pinned as installed here, that the logged student needs."""
+    names = (*BASE_REQUIREMENTS, *student.spec.requirements)
+    return [f"{name}=={installed(name).split('+')[0]}" for name in names]
+
+
+def signature(schema: Schema) -> ModelSignature:
+    """Raw columns in (numbers as double, categories as string), one probability per class out."""
+    types = {"numeric": DataType.double, "categorical": DataType.string}
+    inputs = MlflowSchema([ColSpec(types[c.kind], c.name) for c in schema.columns])
+    return ModelSignature(inputs, MlflowSchema([ColSpec(DataType.double, str(label)) for label in schema.classes]))
+
+
+def register(model_uri: str, model_name: str, tags: Mapping[str, str], *, expected: str | None) -> str:
+    """Register a logged model and move the alias ``staging`` to it, last of all.
+
+    The version it replaces stays reachable as ``previous-staging``.
+
+    Args:
+        model_uri: of the logged model.
+        model_name: of the registered model.
+        tags: of the new version.
+        expected: the version that held the alias when the candidates were judged.
+
+    Returns:
+        The new version.
+
+    Raises:
+        RegistryError: another version holds the alias by now.
+    """
+    client = MlflowClient()
+    before = staged_version(model_name)
+    if (None if before is None else str(before.version)) != expected:
+        raise RegistryError(
+            f"{model_name} version {before and before.version} holds the alias {STAGING!r}, but the candidates were"
+            f" judged against version {expected}: somebody promoted meanwhile; run again"
+        )
+    version = str(mlflow.register_model(model_uri, model_name, tags=dict(tags)).version)
+    if before is not None:
+        client.set_registered_model_alias(model_name, PREVIOUS, before.version)
+    client.set_registered_model_alias(model_name, STAGING, version)
+    return version

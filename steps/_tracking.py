@@ -1,0 +1,82 @@
+"""The MLflow side of a run: one parent run, one child run per model, found again when training is cached."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import mlflow
+from mlflow.entities import Run
+from mlflow.tracking import MlflowClient
+from pydantic import JsonValue
+from zenml.client import Client
+
+from distillery.config import flatten
+from distillery.errors import InputError
+from distillery.students import CandidateSpec
+
+MODEL_TAG = "distillery.model"
+NO_TRACKER = (
+    "the active stack {stack!r} must have an MLflow experiment tracker and an MLflow model registry, got"
+    " {missing}; run `make stack` to register and activate the local one"
+)
+
+
+class StackError(InputError):
+    """The active ZenML stack lacks something the pipeline needs."""
+
+
+def require_mlflow() -> None:
+    """Check that the active stack can track and register.
+
+    Raises:
+        StackError: it cannot; the message gives the command that mends it.
+    """
+    stack = Client().active_stack_model
+    found = {kind.value: [c.flavor_name for c in parts] for kind, parts in stack.components.items()}
+    missing = [k for k in ("experiment_tracker", "model_registry") if "mlflow" not in found.get(k, [])]
+    if missing:
+        raise StackError(NO_TRACKER.format(stack=stack.name, missing=f"no mlflow {' and no '.join(missing)}"))
+
+
+def run_name(role: str, title: str, spec: CandidateSpec | None = None) -> str:
+    """Name a model's run: ``teacher xgboost``, ``student mlp T=1 α=0.9``, ``control mlp``."""
+    lesson = f" {spec.lesson_title}" if role == "student" and spec is not None else ""
+    return f"{role} {title}{lesson}"
+
+
+@contextmanager
+def model_run(name: str, *, tags: Mapping[str, str], settings: Mapping[str, JsonValue]) -> Iterator[bool]:
+    """Open the child run of a model under the active parent run; make it where it is not there yet.
+
+    Training makes it; where training came from cache, whoever needs it next does.
+
+    Yields:
+        Whether the run is new, so that its training curves have yet to be logged.
+    """
+    parent = mlflow.active_run()
+    assert parent is not None, "a step that tracks runs inside ZenML's parent run"
+    found = _child(parent, name)
+    with mlflow.start_run(run_id=found.info.run_id if found else None, run_name=name, nested=True):
+        if found is None:
+            inherited = {k: v for k, v in parent.data.tags.items() if k.startswith("distillery.")}
+            mlflow.set_tags({**inherited, **tags, MODEL_TAG: name})
+            mlflow.log_params(flatten(dict(settings)))
+        yield found is None
+
+
+def _child(parent: Run, name: str) -> Run | None:
+    wanted = f"tags.`mlflow.parentRunId` = '{parent.info.run_id}' and tags.`{MODEL_TAG}` = '{name}'"
+    runs = MlflowClient().search_runs([parent.info.experiment_id], filter_string=wanted, max_results=1)
+    return runs[0] if runs else None
+
+
+def log_history(history: list[dict[str, float]]) -> None:
+    """Log training curves into the active run."""
+    for epoch, values in enumerate(history):
+        log_epoch(epoch, values)
+
+
+def log_epoch(epoch: int, values: dict[str, float]) -> None:
+    """Log one epoch's losses into the active run."""
+    mlflow.log_metrics({f"train.{name}": value for name, value in values.items()}, step=epoch)

@@ -1,0 +1,79 @@
+"""Writes the report: into the artifact store, into MLflow, and on a local run into a folder."""
+
+from __future__ import annotations
+
+import subprocess
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import mlflow
+from zenml import get_step_context, step
+from zenml.client import Client
+
+from distillery.config import DistillConfig
+from distillery.data import Table
+from distillery.data.validation import ValidationReport
+from distillery.distillation import SoftLabels
+from distillery.evaluation import Scorecards
+from distillery.promotion import Verdict
+from distillery.report.markdown import to_markdown
+from distillery.report.model import DataFacts, Origin, Report, SoftLabelFacts, warnings_of, write_report
+from materializers import ReportMaterializer
+from steps.validate import log_validation
+
+PACKAGES = ("zenml", "mlflow", "torch", "xgboost", "scikit-learn", "pandas", "numpy", "great-expectations")
+
+
+@step(enable_cache=False, experiment_tracker=True, output_materializers=ReportMaterializer)
+def compression_report(
+    table: Table,
+    validation: ValidationReport,
+    soft_labels: SoftLabels,
+    scorecards: Scorecards,
+    verdict: Verdict,
+    config: DistillConfig,
+) -> Annotated[Report, "report"]:
+    """Put every number of the run in one place."""
+    labels = SoftLabelFacts.of(soft_labels, table)
+    report = Report(
+        scenario=config.name,
+        data=DataFacts.of(table),
+        table_schema=table.schema,
+        validation=validation,
+        soft_labels=labels,
+        scorecards=scorecards,
+        verdict=verdict,
+        warnings=warnings_of(labels, scorecards, verdict),
+        origin=_origin(config),
+    )
+    files = {"report.md": to_markdown(report), "report.json": report.model_dump_json(indent=1)}
+    for name, text in files.items():
+        mlflow.log_text(text, f"report/{name}")
+    log_validation(validation)
+    if Client().active_stack.orchestrator.flavor == "local":
+        write_report(files, Path(config.report.folder) / config.name)
+    return report
+
+
+def _origin(config: DistillConfig) -> Origin:
+    return Origin(
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        run=get_step_context().pipeline_run.name,
+        git_commit=git_commit(),
+        versions={name: version(name) for name in PACKAGES},
+        settings=config.model_dump(mode="json"),
+    )
+
+
+def git_commit() -> str | None:
+    """Return the commit of the working folder, with ``-dirty`` where it was changed; None outside a repository."""
+    asked = subprocess.run(  # noqa: S603  a fixed command
+        ["git", "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"],  # noqa: S607
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(__file__).parent,
+    )
+    return asked.stdout.strip() or None

@@ -1,0 +1,120 @@
+"""Measures every model on the same test rows, and judges the candidates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated
+
+import mlflow
+from mlflow.data.pandas_dataset import from_pandas
+from zenml import step
+from zenml.logger import get_logger
+
+from distillery.config import DistillConfig, flatten
+from distillery.data import Table
+from distillery.data.table import Split
+from distillery.distillation import SoftLabels
+from distillery.evaluation import Entry, Scorecards, evaluate_models
+from distillery.promotion import Verdict, judge
+from distillery.students import Student
+from distillery.teachers import Teacher
+from materializers import ScorecardsMaterializer, VerdictMaterializer
+from steps._registry import Staged, reachable_registry, score_staged
+from steps._tracking import log_history, model_run, run_name
+
+logger = get_logger(__name__)
+
+
+@step(
+    enable_cache=False,
+    experiment_tracker=True,
+    output_materializers={"scorecards": ScorecardsMaterializer, "verdict": VerdictMaterializer},
+)
+def evaluate(
+    table: Table,
+    teacher: Teacher,
+    soft_labels: SoftLabels,
+    students: list[Student],
+    controls: list[Student],
+    config: DistillConfig,
+) -> tuple[Annotated[Scorecards, "scorecards"], Annotated[Verdict, "verdict"]]:
+    """Measure, judge, and log both; see `evaluate_models` and `judge`."""
+    test = table.rows("test")
+    with reachable_registry():
+        staged = score_staged(config.model_name, test.features, table.schema, table.digest)
+    cards = evaluate_models(
+        [*_entries(table, teacher, soft_labels, students, controls), *_staged_entry(staged)],
+        y=test.labels,
+        features=test.features,
+        weights=test.weights,
+        groups=table.groups("test"),
+        spec=config.evaluation,
+        seed=config.seed,
+        scenario=config.name,
+        classes=table.schema.classes,
+        valid_y=table.rows("valid").labels,
+        progress=logger.info,
+    )
+    verdict = judge(cards, config.gates, staged.model)
+    _log_parent(table, config, verdict)
+    _log_models(cards, teacher, students, controls)
+    return cards, verdict
+
+
+def _entries(
+    table: Table, teacher: Teacher, soft_labels: SoftLabels, students: list[Student], controls: list[Student]
+) -> Iterator[Entry]:
+    kind = str(getattr(teacher.spec, "kind", ""))
+    yield Entry(
+        name=kind,
+        role="teacher",
+        kind=kind,
+        label=f"teacher {kind}",
+        settings=flatten(teacher.spec.model_dump(mode="json")),
+        model=teacher,
+        valid_proba=soft_labels.proba("valid"),
+    )
+    valid = table.rows("valid").features
+    pairs = zip(students, controls, strict=True)
+    for role, model in ((r, m) for pair in pairs for r, m in zip(("student", "control"), pair, strict=True)):
+        yield Entry(
+            name=model.spec.title,
+            role="student" if role == "student" else "control",
+            kind=str(getattr(model.spec, "kind", "")),
+            label=f"{role} {model.spec.title}",
+            settings=flatten(model.spec.model_dump(mode="json")),
+            model=model,
+            valid_proba=model.predict_proba(valid),
+        )
+
+
+def _staged_entry(staged: Staged) -> Iterator[Entry]:
+    if staged.proba is not None:
+        name = f"version {staged.model.version}"
+        yield Entry(name=name, role="staged", kind="pyfunc", label=f"staged {name}", proba=staged.proba)
+
+
+def _log_parent(table: Table, config: DistillConfig, verdict: Verdict) -> None:
+    mlflow.log_params(flatten(config.model_dump(mode="json")))
+    mlflow.set_tags({"distillery.verdict": verdict.action, "distillery.winner": verdict.winner or ""})
+    for split, context in (("train", "training"), ("valid", "validation"), ("test", "testing")):
+        _log_dataset(table, split, context, config.name)
+
+
+def _log_dataset(table: Table, split: Split, context: str, scenario: str) -> None:
+    frame = table.split(split)[[*table.schema.names, table.schema.target]]
+    name = f"{scenario}-{split}"
+    mlflow.log_input(from_pandas(frame, name=name, targets=table.schema.target, digest=table.digest), context=context)
+
+
+def _log_models(cards: Scorecards, teacher: Teacher, students: list[Student], controls: list[Student]) -> None:
+    models = {("teacher", cards.teacher.name): teacher}
+    models |= {("student", s.spec.title): s for s in students} | {("control", c.spec.title): c for c in controls}
+    for card in cards.cards:
+        model = models.get((card.role, card.name))
+        spec = model.spec if isinstance(model, Student) else None
+        tags = {"distillery.role": card.role}
+        with model_run(run_name(card.role, card.name, spec), tags=tags, settings=card.settings) as new:
+            if new and isinstance(model, Student):
+                log_history(model.history)
+            mlflow.log_metrics(card.metrics())

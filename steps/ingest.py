@@ -1,0 +1,25 @@
+"""Reads the source into a table."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from zenml import step
+from zenml.logger import get_logger
+
+from distillery.data import Table
+from distillery.data.build import schema_table
+from distillery.data.sources import SourceSpec
+from materializers import TableMaterializer
+
+logger = get_logger(__name__)
+
+
+# Never from cache: the file behind the source may have changed. The table's content hash lets the
+# steps after it come from cache when it has not.
+@step(enable_cache=False, output_materializers=TableMaterializer)
+def ingest(source: SourceSpec, seed: int) -> Annotated[Table, "table"]:
+    """Read the source; see the source's ``load``."""
+    table = source.load(seed)
+    logger.info("%s\n%s", table.counts, schema_table(table.schema).to_string(index=False))
+    return table

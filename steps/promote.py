@@ -1,0 +1,89 @@
+"""Acts on the verdict: registers the winner and moves the alias, or leaves the registry alone."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Annotated
+
+import mlflow
+import pandas as pd
+from mlflow.tracking import MlflowClient
+from zenml import get_step_context, step
+
+from distillery.config import DistillConfig
+from distillery.data import Table
+from distillery.evaluation import Scorecard
+from distillery.promotion import Verdict
+from distillery.report.model import Report
+from distillery.report.summary import summarize
+from distillery.students import Student
+from steps._registry import BYTES_TAG, DIGEST_TAG, STAGING, log_student, reachable_registry, register
+from steps._tracking import model_run, run_name
+
+logging.getLogger("mlflow.tracking._model_registry.client").setLevel(logging.WARNING)
+
+
+@step(enable_cache=False, experiment_tracker=True)
+def promote(
+    table: Table, students: list[Student], report: Report, config: DistillConfig
+) -> Annotated[str, "promotion"]:
+    """Do what the verdict says and print the run's summary; return what was done, in one sentence."""
+    verdict = report.verdict
+    done = f"{verdict.reason}; the registry is untouched"
+    if verdict.action == "keep_staged":
+        done = f"{config.model_name} version {verdict.staged.version} stays in {STAGING} ({verdict.reason})"
+    elif verdict.action == "promote":
+        student = next(s for s in students if s.spec.title == verdict.winner)
+        with reachable_registry():
+            version = _promote(student, table, report, config)
+        done = f"{verdict.winner} promoted as {config.model_name} version {version} → {STAGING}   ({verdict.reason})"
+    mlflow.set_tag("distillery.promotion", done)
+    print("\n".join(["", summarize(report), *_closing(done, verdict, config)]))
+    return done
+
+
+def _promote(student: Student, table: Table, report: Report, config: DistillConfig) -> str:
+    card = report.scorecards.get("student", student.spec.title)
+    example = _example(table)
+    with model_run(run_name("student", card.name, student.spec), tags={"distillery.role": "student"}, settings={}):
+        uri = log_student(student, example)
+        run = mlflow.active_run()
+        tags = {**_version_tags(card, report), "distillery.mlflow_run": run.info.run_id if run else ""}
+    version = register(uri, config.model_name, tags, expected=report.verdict.staged.version)
+    client = MlflowClient()
+    client.update_registered_model(config.model_name, f"Students distilled in scenario {config.name}.")
+    client.update_model_version(config.model_name, version, f"{card.label}: {report.verdict.reason}")
+    return version
+
+
+def _example(table: Table, rows: int = 3) -> pd.DataFrame:
+    return table.rows("test").features.head(rows)
+
+
+def _version_tags(card: Scorecard, report: Report) -> dict[str, str]:
+    judgement = report.verdict.judgement(card.name)
+    gates = {f"distillery.gate.{g.gate}": ("passed: " if g.passed else "failed: ") + g.text for g in judgement.gates}
+    scores = {f"distillery.{name}": f"{value:.6g}" for name, value in card.metrics().items() if _headline(name)}
+    return {
+        **gates,
+        **scores,
+        BYTES_TAG: str(card.cost.bytes if card.cost else ""),
+        DIGEST_TAG: report.data.digest,
+        "distillery.zenml_run": get_step_context().pipeline_run.name,
+        "distillery.git_commit": report.origin.git_commit or "",
+    }
+
+
+def _headline(metric: str) -> bool:
+    return metric in {"test.auc_roc", "test.log_loss", "agreement.rate", "retention.auc_roc", "cost.params"}
+
+
+def _closing(done: str, verdict: Verdict, config: DistillConfig) -> list[str]:
+    lines = [f"verdict  {done}"]
+    lines += [f"         warning: {warning}" for warning in verdict.warnings]
+    folder = Path(config.report.folder) / config.name
+    return [
+        *lines,
+        f"report   {folder / 'report.md'}      compare   make ui      load   models:/{config.model_name}@{STAGING}",
+    ]

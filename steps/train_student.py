@@ -1,0 +1,34 @@
+"""Trains one candidate, or its control."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from zenml import step
+
+from distillery.data import Table
+from distillery.distillation import SoftLabels
+from distillery.students import Lesson, Student, StudentSpec
+from materializers import StudentMaterializer
+from steps._cache import code_policy
+from steps._tracking import log_epoch, model_run, run_name
+
+
+@step(
+    experiment_tracker=True,
+    cache_policy=code_policy("distillation", "students"),
+    output_materializers=StudentMaterializer,
+)
+def train_student(
+    table: Table, soft_labels: SoftLabels, spec: StudentSpec, seed: int, role: Literal["student", "control"]
+) -> Annotated[Student, "student"]:
+    """Teach one student on regular columns; a control's spec weighs the soft labels with 0."""
+    lesson = Lesson(
+        table.schema.regular,
+        table.rows("train").regular(table.schema),
+        table.rows("valid").regular(table.schema),
+        soft_labels.logits["train"],
+    )
+    name = run_name(role, spec.title, spec)
+    with model_run(name, tags={"distillery.role": role}, settings=spec.model_dump(mode="json")):
+        return spec.fit(lesson, seed=seed, on_epoch=log_epoch)
