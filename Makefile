@@ -26,10 +26,12 @@ run: stack ## set up, then run SCENARIO (default: flights)
 
 setup: .venv/.installed ## create .venv with the pinned packages
 
-.venv/.installed: pyproject.toml constraints.txt
+.venv/bin/uv:
 	@test -x $(PY) || { command -v $(PYTHON) >/dev/null && $(PYTHON) -m venv .venv || python3 -m venv .venv; }
 	@$(PY) -c 'import sys; assert (3, 11) <= sys.version_info < (3, 13), "Python 3.11 or 3.12 is needed"'
 	@$(PY) -m pip install --quiet --disable-pip-version-check "$$(grep '^uv==' constraints.txt)"
+
+.venv/.installed: .venv/bin/uv pyproject.toml constraints.txt
 	$(BIN)/uv pip install --quiet --python $(PY) --requirement pyproject.toml --extra dev --constraint constraints.txt
 	@touch $@
 
@@ -61,7 +63,7 @@ dashboard: stack ## open ZenML's dashboard
 bench-run: setup ## time set-up and the default run on a fresh clone; print ratios and peak memory
 	$(PY) benchmarks/bench_run.py
 
-lock: setup ## compile constraints.txt anew from pyproject.toml
+lock: .venv/bin/uv ## compile constraints.txt anew from pyproject.toml
 	$(BIN)/uv pip compile --quiet --python $(PY) --extra dev --no-header --no-annotate --no-emit-index-url \
 	  pyproject.toml infra/uv.in | sed 's/+cpu$$//' > constraints.txt.new
 	@mv constraints.txt.new constraints.txt

@@ -86,7 +86,9 @@ class FilesMaterializer(BaseMaterializer):
             raise ArtifactError(f"the artifact at {self.uri} is incomplete: {name} is missing; run the step again")
         content = self._read(name)
         if hashlib.sha256(content).hexdigest() != digest:
-            raise ArtifactError(f"the artifact at {self.uri} was changed: {name} is not what was saved; run the step again")
+            raise ArtifactError(
+                f"the artifact at {self.uri} was changed: {name} is not what was saved; run the step again"
+            )
         return content
 
 

@@ -67,7 +67,10 @@ class SoftLabels:
     def to_files(self) -> dict[str, bytes]:
         """Return ``soft_labels.safetensors`` and ``method.txt``."""
         arrays = {f"logits.{name}": np.ascontiguousarray(z) for name, z in self.logits.items()}
-        return {"soft_labels.safetensors": save_arrays({**arrays, "fold": self.fold}), "method.txt": self.method.encode()}
+        return {
+            "soft_labels.safetensors": save_arrays({**arrays, "fold": self.fold}),
+            "method.txt": self.method.encode(),
+        }
 
     @classmethod
     def from_files(cls, files: Mapping[str, bytes]) -> SoftLabels:
@@ -107,9 +110,7 @@ def generate_soft_labels(
         fold = np.full(len(train), -1, dtype=np.int64)
         logits["train"] = _logits(teacher, train.features)
         return SoftLabels(logits, fold, "in_sample")
-    fold = assign_folds(
-        train.labels, spec.folds, groups=table.groups("train"), times=table.times("train"), seed=seed
-    )
+    fold = assign_folds(train.labels, spec.folds, groups=table.groups("train"), times=table.times("train"), seed=seed)
     logits["train"] = np.empty((len(train), table.schema.n_classes), dtype=np.float32)
     for k in range(spec.folds):
         held_out = fold == k

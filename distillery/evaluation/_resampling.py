@@ -60,9 +60,7 @@ class Resamples:
             raise InputError(f"n and replicates must be at least 1, got {n} and {replicates}")
         base = checked_weights(weights, n)
         rng = np.random.default_rng(seed)
-        drawn = (
-            _draw_counts(n, replicates, rng) if groups is None else _draw_groups(groups, n, replicates, rng)
-        )
+        drawn = _draw_counts(n, replicates, rng) if groups is None else _draw_groups(groups, n, replicates, rng)
         drawn *= base.astype(np.float32)  # in place: the weights are the largest array here
         return cls(drawn, base)
 
@@ -101,8 +99,7 @@ def checked_weights(weights: np.ndarray | None, n: int) -> np.ndarray:
         raise InputError(f"weights must be of shape ({n},), got {values.shape}")
     if not (np.isfinite(values).all() and values.min() >= 0 and values.sum() > 0):
         raise InputError(
-            "weights must be finite, not negative and not all 0, got"
-            f" values from {values.min()} to {values.max()}"
+            f"weights must be finite, not negative and not all 0, got values from {values.min()} to {values.max()}"
         )
     return values
 

@@ -33,9 +33,7 @@ def as_labels(y: np.ndarray, n_classes: int) -> np.ndarray:
     """
     labels = np.asarray(y)
     if labels.ndim != 1 or not len(labels):
-        raise InputError(
-            f"y must be one class index per row (n,) of at least one row, got shape {labels.shape}"
-        )
+        raise InputError(f"y must be one class index per row (n,) of at least one row, got shape {labels.shape}")
     bad = ~np.isin(labels, np.arange(n_classes))
     if bad.any():
         seen = shortlist(np.unique(labels[bad]).tolist())
@@ -68,9 +66,7 @@ def _normalised(values: np.ndarray) -> np.ndarray:
     sums = values.sum(axis=1)
     row = int(np.abs(sums - 1).argmax()) if len(sums) else 0
     if len(sums) and abs(sums[row] - 1) > 1e-3:
-        raise InputError(
-            f"probabilities must sum to 1 in each row (within 1e-3), got {sums[row]:.6g} in row {row}"
-        )
+        raise InputError(f"probabilities must sum to 1 in each row (within 1e-3), got {sums[row]:.6g} in row {row}")
     # Only where it is needed: dividing by 1 - 1e-16 would split ties, and a second pass must change nothing.
     return np.asarray(values / np.where(np.abs(sums - 1) > FLOAT64_SLACK, sums, 1)[:, None])
 

@@ -54,9 +54,7 @@ def measure_agreement(teacher_proba: np.ndarray, student_proba: np.ndarray) -> A
     if not len(teacher):
         raise InputError(f"probabilities must hold at least one row, got shape {teacher.shape}")
     rate = float((decide(teacher) == decide(student)).mean())
-    return Agreement(
-        rate=rate, disagreement=1 - rate, kl=_kl(teacher, student), spearman=_spearman(teacher, student)
-    )
+    return Agreement(rate=rate, disagreement=1 - rate, kl=_kl(teacher, student), spearman=_spearman(teacher, student))
 
 
 def _kl(teacher: np.ndarray, student: np.ndarray) -> float:

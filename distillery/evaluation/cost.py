@@ -106,9 +106,7 @@ COSTS: dict[str, CostInfo] = {
             f"Rows predicted per second in a batch of up to {BATCH_ROWS:,} raw rows, the best of"
             f" {BATCH_REPEATS} after a warm-up.",
         ),
-        CostInfo(
-            "raw_columns", "Raw columns", False, "columns", "Raw columns a row must bring to be predicted."
-        ),
+        CostInfo("raw_columns", "Raw columns", False, "columns", "Raw columns a row must bring to be predicted."),
     )
 }
 

@@ -127,9 +127,7 @@ def _centred(point: float, values: np.ndarray) -> np.ndarray:
     return np.maximum(values + (point - np.nanmean(values)), 0) if np.isfinite(values).any() else values
 
 
-def _class_qualities(
-    points: list[ClassScores], drawn: Replicates, confidence: float
-) -> tuple[ClassQuality, ...]:
+def _class_qualities(points: list[ClassScores], drawn: Replicates, confidence: float) -> tuple[ClassQuality, ...]:
     def one(k: int, scores: ClassScores) -> ClassQuality:
         named = {name: getattr(scores, name) for name in drawn.by_class}
         intervals = {n: estimate(v, drawn.by_class[n][:, k], confidence) for n, v in named.items()}
@@ -166,9 +164,7 @@ def paired_difference(a: ModelReplicates, b: ModelReplicates, metric: str, confi
         InputError: the metric is unknown, or the models were not resampled alike.
     """
     _check_pair(a, b, metric)
-    difference = estimate(
-        a.points[metric] - b.points[metric], a.values[metric] - b.values[metric], confidence
-    )
+    difference = estimate(a.points[metric] - b.points[metric], a.values[metric] - b.values[metric], confidence)
     return Comparison(difference=difference, verdict=_verdict(difference, METRICS[metric].bigger_is_better))
 
 
@@ -194,8 +190,6 @@ def paired_ratio(a: ModelReplicates, b: ModelReplicates, metric: str, confidence
 
 def _check_pair(a: ModelReplicates, b: ModelReplicates, metric: str) -> None:
     if metric not in METRICS:
-        raise InputError(
-            f"metric must be one of {', '.join(METRICS)}, got {metric!r}{did_you_mean(metric, METRICS)}"
-        )
+        raise InputError(f"metric must be one of {', '.join(METRICS)}, got {metric!r}{did_you_mean(metric, METRICS)}")
     if a.digest != b.digest:
         raise InputError(f"paired models must share their resamples, got digests {a.digest} and {b.digest}")

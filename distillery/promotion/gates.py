@@ -90,7 +90,9 @@ def _limits(card: Scorecard, teacher: Scorecard, spec: GatesSpec) -> Iterator[Ga
     cost = card.cost
     yield from _limit("min_auc_retention", "ROC AUC retention", retention, spec.min_auc_retention, ".4f")
     increase = loss / teacher_loss - 1 if teacher_loss > 0 else math.nan
-    yield from _limit("max_log_loss_increase", "log loss over the teacher's", increase, spec.max_log_loss_increase, "+.4f")
+    yield from _limit(
+        "max_log_loss_increase", "log loss over the teacher's", increase, spec.max_log_loss_increase, "+.4f"
+    )
     yield from _limit("min_agreement", "agreement with the teacher", agreement, spec.min_agreement, ".4f")
     yield from _limit("max_bytes", "bytes", cost and cost.bytes, spec.max_bytes, ",.0f")
     yield from _limit("max_params", "parameters", cost and cost.params, spec.max_params, ",.0f")

@@ -115,8 +115,7 @@ def warnings_of(soft_labels: SoftLabelFacts, cards: Scorecards, verdict: Verdict
     found = list(verdict.warnings)
     if soft_labels.method == "in_sample":
         found.append(
-            "training rows were labelled in sample: the teacher had seen them, so its labels there are"
-            " overconfident"
+            "training rows were labelled in sample: the teacher had seen them, so its labels there are overconfident"
         )
     for student in cards.students:
         control = cards.control_of(student.name)

@@ -81,9 +81,7 @@ def train_network(
         TrainingError: a loss is not finite.
     """
     steps = math.ceil(len(train.y) / schedule.batch_size)
-    optimizer = torch.optim.AdamW(
-        network.parameters(), lr=schedule.learning_rate, weight_decay=schedule.weight_decay
-    )
+    optimizer = torch.optim.AdamW(network.parameters(), lr=schedule.learning_rate, weight_decay=schedule.weight_decay)
     cycle = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, schedule.learning_rate, total_steps=schedule.epochs * steps + 1
     )

@@ -15,9 +15,7 @@ from distillery.evaluation import Agreement, measure_agreement
 
 
 @pytest.mark.parametrize("n_classes", [2, 4])
-def test_a_model_agrees_with_itself(
-    case: Callable[..., tuple[np.ndarray, np.ndarray]], n_classes: int
-) -> None:
+def test_a_model_agrees_with_itself(case: Callable[..., tuple[np.ndarray, np.ndarray]], n_classes: int) -> None:
     """Rate 1, divergence 0, correlation 1."""
     _, proba = case(50, n_classes, 0)
     agreement = measure_agreement(proba, proba)

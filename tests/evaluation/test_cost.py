@@ -101,9 +101,7 @@ def test_peak_memory_is_unknown_without_proc(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize("statuses", [{"VmHWM": 90_000, "VmRSS": 10_000}, {"VmHWM": None, "VmRSS": 1}])
-def test_a_reset_that_was_ignored_is_noticed(
-    statuses: dict[str, int | None], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_reset_that_was_ignored_is_noticed(statuses: dict[str, int | None], monkeypatch: pytest.MonkeyPatch) -> None:
     """If the peak stays far above what is resident, an older peak would be reported: None instead."""
     monkeypatch.setattr(Path, "write_text", lambda *_, **__: 1)
     monkeypatch.setattr(cost, "_status_kb", statuses.__getitem__)
@@ -122,9 +120,7 @@ def test_resident_memory_is_read_in_kilobytes() -> None:
 def test_every_cost_is_described() -> None:
     """The table has an entry for each field, with unit and definition."""
     assert list(COSTS) == list(Cost.model_fields)
-    assert all(
-        name == info.name and info.unit and info.definition.endswith(".") for name, info in COSTS.items()
-    )
+    assert all(name == info.name and info.unit and info.definition.endswith(".") for name, info in COSTS.items())
     assert [name for name, info in COSTS.items() if info.bigger_is_better] == ["rows_per_second"]
 
 

@@ -112,9 +112,7 @@ def test_models_predict_and_are_costed(
     """Without probabilities the model is asked; its cost is compared with the teacher's."""
     monkeypatch.setattr(cost, "LATENCY_CALLS", 5)
     models = [entry("teacher", "big", model=fake_model(10)), entry("student", "a", model=fake_model())]
-    cards = evaluate(
-        [*models, entry("staged", "now", proba=blend(0.1))], features, spec=EvaluationSpec(replicates=20)
-    )
+    cards = evaluate([*models, entry("staged", "now", proba=blend(0.1))], features, spec=EvaluationSpec(replicates=20))
     student = cards.students[0]
     assert student.cost is not None
     assert student.compression["params"] == pytest.approx(0.9)
@@ -133,9 +131,7 @@ def test_costs_can_be_left_out(fake_model: Callable[..., Any], features: pd.Data
     assert model.batches == [60]
 
 
-def test_given_probabilities_are_not_asked_for_again(
-    fake_model: Callable[..., Any], features: pd.DataFrame
-) -> None:
+def test_given_probabilities_are_not_asked_for_again(fake_model: Callable[..., Any], features: pd.DataFrame) -> None:
     """A model that brings its probabilities is not called for them."""
     model = fake_model()
     evaluate([entry("teacher", "big", model=model, proba=blend(0.5))], features)
@@ -159,9 +155,7 @@ def test_weights_and_groups_reach_the_metrics(features: pd.DataFrame) -> None:
     proba = blend(0.5)
     proba[30:] = proba[30:, ::-1]
     weights = np.r_[np.ones(30), np.zeros(30)]
-    cards = evaluate(
-        [entry("teacher", "t", proba=proba)], features, weights=weights, groups=np.arange(60) % 30
-    )
+    cards = evaluate([entry("teacher", "t", proba=proba)], features, weights=weights, groups=np.arange(60) % 30)
     assert cards.teacher.quality.metrics["accuracy"].value == 1
 
 

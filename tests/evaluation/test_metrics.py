@@ -102,9 +102,7 @@ def test_an_absent_class_is_left_out_of_the_mean(case: Callable[..., tuple[np.nd
     y = np.where(y == 2, 3, y)
     values = point_metrics(y, proba)
     present = [0, 1, 3]
-    assert values["auc_roc"] == pytest.approx(
-        np.mean([sk.roc_auc_score(y == k, proba[:, k]) for k in present])
-    )
+    assert values["auc_roc"] == pytest.approx(np.mean([sk.roc_auc_score(y == k, proba[:, k]) for k in present]))
     expected = np.mean([sk.average_precision_score(y == k, proba[:, k]) for k in present])
     assert values["auc_pr"] == pytest.approx(expected)
 

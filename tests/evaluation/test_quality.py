@@ -43,9 +43,7 @@ def width(estimate: Estimate) -> float:
 
 
 @pytest.mark.parametrize("n_classes", [2, 4])
-def test_intervals_hold_their_values(
-    case: Callable[..., tuple[np.ndarray, np.ndarray]], n_classes: int
-) -> None:
+def test_intervals_hold_their_values(case: Callable[..., tuple[np.ndarray, np.ndarray]], n_classes: int) -> None:
     """low <= value <= high for every metric, overall and per class."""
     y, proba = case(120, n_classes, 0)
     quality, _ = measure_quality(y, proba, Resamples.draw(120, 50, 0), CONFIDENCE)
@@ -97,9 +95,7 @@ def test_base_weights_count_in_the_values(case: Callable[..., tuple[np.ndarray, 
 
 def test_undefined_metrics_are_null_in_json() -> None:
     """A split of one class has no ROC area; the quality still makes the round trip."""
-    quality, _ = measure_quality(
-        np.zeros(5, dtype=int), np.full((5, 2), 0.5), Resamples.draw(5, 20, 0), CONFIDENCE
-    )
+    quality, _ = measure_quality(np.zeros(5, dtype=int), np.full((5, 2), 0.5), Resamples.draw(5, 20, 0), CONFIDENCE)
     assert quality.metrics["auc_roc"] == Estimate(value=None, low=None, high=None)
     assert Quality.model_validate_json(quality.model_dump_json()) == quality
 
@@ -186,9 +182,7 @@ def test_models_of_other_resamples_are_not_paired() -> None:
 def test_an_unknown_metric_is_named_with_the_nearest() -> None:
     """The message lists the metrics and guesses."""
     a = replicates("f1", 0.5, [0.5])
-    with pytest.raises(
-        InputError, match=r"metric must be one of accuracy.*got 'auc_rok'; did you mean 'auc_roc'"
-    ):
+    with pytest.raises(InputError, match=r"metric must be one of accuracy.*got 'auc_rok'; did you mean 'auc_roc'"):
         paired_ratio(a, a, "auc_rok", CONFIDENCE)
 
 

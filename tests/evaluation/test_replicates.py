@@ -62,9 +62,7 @@ def test_a_replicate_without_weight_is_nan() -> None:
     """If only rows of weight 0 are drawn, the mean over rows is undefined and stays silent."""
     resamples = Resamples(np.zeros((1, 3), dtype=np.float32), np.ones(3))
     drawn = replicate_metrics(np.array([0, 1, 1]), np.full((3, 2), 0.5), resamples)
-    assert all(
-        np.isnan(drawn.metrics[name]).all() for name in ("accuracy", "log_loss", "auc_roc", "auc_pr", "ece")
-    )
+    assert all(np.isnan(drawn.metrics[name]).all() for name in ("accuracy", "log_loss", "auc_roc", "auc_pr", "ece"))
 
 
 @pytest.mark.parametrize("elements", [1, 100, 10_000])
