@@ -78,7 +78,9 @@ class DistillConfig(Spec):
           unknown key 'sed'; did you mean 'seed'? Valid keys: scenario, seed, source, ...
         """
         try:
-            return cls.model_validate(parameters)
+            # Read twice: ZenML's cache key holds only what was set, and a default that was not would be
+            # no part of it, not even the kind.
+            return cls.model_validate(cls.model_validate(parameters).model_dump())
         except ValidationError as error:
             raise ConfigError(_message(error)) from None
 

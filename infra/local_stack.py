@@ -8,6 +8,7 @@ active for this folder only.
 from __future__ import annotations
 
 from pathlib import Path
+from uuid import UUID
 
 from zenml.client import Client
 from zenml.enums import StackComponentType
@@ -21,7 +22,7 @@ def main() -> None:
     if not (ROOT / ".zen").exists():
         Client.initialize(ROOT)
     client = Client(ROOT)
-    parts: dict[StackComponentType, str] = {
+    parts: dict[StackComponentType, UUID | str] = {
         StackComponentType.ORCHESTRATOR: "default",
         StackComponentType.ARTIFACT_STORE: "default",
     }
@@ -32,7 +33,7 @@ def main() -> None:
             print(f"registered {kind.value} {name}")
         parts[kind] = name
     if not client.list_stacks(name=STACK).items:
-        client.create_stack(name=STACK, components={kind: name for kind, name in parts.items()})
+        client.create_stack(name=STACK, components=parts)
         print(f"registered stack {STACK}")
     if client.active_stack_model.name != STACK:
         client.activate_stack(STACK)

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 from zenml import pipeline
+from zenml.enums import ExecutionMode
 
 from distillery.config import DistillConfig
 from distillery.errors import InputError
@@ -20,11 +21,11 @@ from steps.train_teacher import train_teacher
 from steps.validate import validate
 
 
-class RunRefused(click.ClickException, InputError):
+class RefusedRunError(click.ClickException, InputError):
     """A run that cannot start; the command line prints the message without a traceback."""
 
 
-@pipeline
+@pipeline(execution_mode=ExecutionMode.FAIL_FAST)  # so that the step's own error comes last, not a summary of it
 def distill_pipeline(**parameters: Any) -> None:
     """Distil a heavy teacher into small students and stage the best of them.
 
@@ -32,13 +33,13 @@ def distill_pipeline(**parameters: Any) -> None:
         parameters: what `DistillConfig` holds; taken as they come, so that its own errors are seen.
 
     Raises:
-        RunRefused: the config or the stack is wrong; nothing has run.
+        RefusedRunError: the config or the stack is wrong; nothing has run.
     """
     try:
         config = DistillConfig.parse(parameters)
         require_mlflow()
     except InputError as error:
-        raise RunRefused(str(error)) from error
+        raise RefusedRunError(str(error)) from error
     tracked = {"experiment_tracker": {"experiment_name": config.name, "tags": {"distillery.scenario": config.name}}}
     seed, soft = config.seed, config.soft_labels
 

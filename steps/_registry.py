@@ -91,7 +91,7 @@ def score_staged(model_name: str, features: pd.DataFrame, schema: Schema, datase
     try:
         predicted = mlflow.pyfunc.load_model(f"models:/{model_name}/{version.version}").predict(features)
         proba = predicted[[str(label) for label in schema.classes]].to_numpy(np.float64)
-    except Exception as error:  # whatever a foreign model raises; it becomes a failed gate, not a lost run
+    except Exception as error:  # noqa: BLE001  whatever a foreign model raises becomes a failed gate, not a lost run
         problem = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
         hint = f"; remove the alias {STAGING!r} of {model_name} to promote without this comparison"
         return Staged(staged.model_copy(update={"problem": problem + hint}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
@@ -10,12 +11,17 @@ from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 from pydantic import JsonValue
 from zenml.client import Client
+from zenml.integrations.mlflow.experiment_trackers import MLFlowExperimentTracker
 
 from distillery.config import flatten
 from distillery.errors import InputError
 from distillery.students import CandidateSpec
 
 MODEL_TAG = "distillery.model"
+# Before every tracked step ZenML warns of each MLflow flavour that is not installed.
+logging.getLogger(MLFlowExperimentTracker.__module__).addFilter(
+    lambda record: "disable MLflow autologging" not in record.getMessage()
+)
 NO_TRACKER = (
     "the active stack {stack!r} must have an MLflow experiment tracker and an MLflow model registry, got"
     " {missing}; run `make stack` to register and activate the local one"

@@ -69,7 +69,7 @@ def _origin(config: DistillConfig) -> Origin:
 
 def git_commit() -> str | None:
     """Return the commit of the working folder, with ``-dirty`` where it was changed; None outside a repository."""
-    asked = subprocess.run(  # noqa: S603  a fixed command
+    asked = subprocess.run(
         ["git", "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"],  # noqa: S607
         capture_output=True,
         text=True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from typing import Annotated
 
@@ -104,7 +105,10 @@ def _log_parent(table: Table, config: DistillConfig, verdict: Verdict) -> None:
 def _log_dataset(table: Table, split: Split, context: str, scenario: str) -> None:
     frame = table.split(split)[[*table.schema.names, table.schema.target]]
     name = f"{scenario}-{split}"
-    mlflow.log_input(from_pandas(frame, name=name, targets=table.schema.target, digest=table.digest), context=context)
+    with warnings.catch_warnings():  # whole-numbered targets are meant
+        warnings.filterwarnings("ignore", message="Hint: Inferred schema contains integer")
+        dataset = from_pandas(frame, name=name, targets=table.schema.target, digest=table.digest)
+        mlflow.log_input(dataset, context=context)
 
 
 def _log_models(cards: Scorecards, teacher: Teacher, students: list[Student], controls: list[Student]) -> None:

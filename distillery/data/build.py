@@ -14,6 +14,9 @@ from distillery.data.splits import SplitSpec, assign_splits
 from distillery.data.table import SPLIT_COLUMN, Table
 from distillery.errors import DataError, did_you_mean, shortlist
 
+MOST_CLASSES = 100  # a numeric target with more values than this may be a measurement
+FEWEST_ROWS_PER_NUMBER = 20  # … and is one where its values hardly repeat
+
 
 @dataclass(frozen=True)
 class Roles:
@@ -69,7 +72,7 @@ def build_table(raw: pd.DataFrame, roles: Roles, split: SplitSpec, *, seed: int,
     columns = {name: read_column(raw[name], roles.kinds.get(name)) for name in features}
     classes = _classes(raw[roles.target], roles)
     splits = assign_splits(raw, split, target=roles.target, group=roles.group, time=roles.time, seed=seed)
-    extra = {name: raw[name] for name in (roles.target, roles.group, roles.time) if name is not None}
+    extra = {name: _plain_column(raw[name]) for name in (roles.target, roles.group, roles.time) if name is not None}
     if roles.weight is not None:
         extra[roles.weight] = _weights(raw[roles.weight])
     frame = pd.DataFrame({**columns, **extra, SPLIT_COLUMN: splits})
@@ -99,13 +102,20 @@ def _check_columns(raw: pd.DataFrame, roles: Roles, split_column: str | None) ->
             )
 
 
+def _plain_column(values: pd.Series) -> pd.Series:
+    # A pandas category means its values; grouping by one would count the categories without rows too.
+    return values.astype(object) if isinstance(values.dtype, pd.CategoricalDtype) else values
+
+
 def _classes(target: pd.Series, roles: Roles) -> tuple[Label, ...]:
+    if _holds_dates(target):
+        raise DataError(f"target {roles.target!r} must hold classes, got dates")
     found = [_plain(value) for value in pd.unique(target.dropna())]
     if len(found) < 2:
         raise DataError(
             f"target {roles.target!r} must have at least two classes, got {shortlist(map(repr, found)) or 'none'}"
         )
-    if pd.api.types.is_float_dtype(target) and len(found) > 100:
+    if _looks_continuous(target, len(found)):
         raise DataError(
             f"target {roles.target!r} must hold classes, got {len(found)} different numbers; regression"
             " is not supported: bin the target first"
@@ -117,7 +127,15 @@ def _classes(target: pd.Series, roles: Roles) -> tuple[Label, ...]:
         raise DataError(
             f"positive must be one of two classes, got {roles.positive!r} among {shortlist(map(repr, found))}"
         )
-    return (next(v for v in found if v != roles.positive), roles.positive)
+    other, positive = sorted(found, key=lambda value: value == roles.positive)
+    return (other, positive)
+
+
+def _looks_continuous(target: pd.Series, distinct: int) -> bool:
+    """Whether a target measures rather than names: too many different numbers for classes."""
+    if distinct <= MOST_CLASSES or not pd.api.types.is_numeric_dtype(target.dtype):
+        return False
+    return pd.api.types.is_float_dtype(target.dtype) or distinct > len(target) / FEWEST_ROWS_PER_NUMBER
 
 
 def _plain(value: Any) -> Label:
@@ -144,14 +162,24 @@ def read_column(values: pd.Series, kind: ColumnKind | None = None) -> pd.Series:
     """
     if values.isna().all():
         raise DataError(f"column {values.name!r} must hold values, got only missing ones; list it under `drop`")
-    if pd.api.types.is_datetime64_any_dtype(values.dtype):
+    if _holds_dates(values):
         raise DataError(
             f"column {values.name!r} holds dates; name it as `time`, drop it, or derive numbers from it first"
+        )
+    if values.dtype == object and values.map(pd.api.types.is_list_like).any():
+        raise DataError(
+            f"column {values.name!r} must hold single values, got lists; drop it, or spread it over columns"
         )
     read = as_text(values) if (kind or infer_kind(values)) == "categorical" else as_numeric(values)
     if read.dtype == np.float64:
         _refuse_infinite(read)
     return read
+
+
+def _holds_dates(values: pd.Series) -> bool:
+    """Whether values are dates, times or durations, as a column type or as objects."""
+    kinds = {"datetime64", "datetime", "date", "timedelta64", "timedelta", "time", "period"}
+    return pd.api.types.infer_dtype(values, skipna=True) in kinds
 
 
 def infer_kind(values: pd.Series) -> ColumnKind:

@@ -134,9 +134,9 @@ def as_numeric(values: pd.Series) -> pd.Series:
     numbers = pd.to_numeric(values, errors="coerce").astype(np.float64)
     bad = numbers.isna() & values.notna()
     if bad.any():
-        row = bad[bad].index[0]
+        first = int(bad.to_numpy().argmax())
         raise DataError(
-            f"column {values.name!r} must be numeric, got {values[row]!r} in row {row}"
+            f"column {values.name!r} must be numeric, got {values.iloc[first]!r} in row {values.index[first]}"
             f" ({int(bad.sum())} such rows); list it under `categorical` if it holds categories"
         )
     return numbers

@@ -110,8 +110,14 @@ def _random(target: pd.Series, spec: SplitSpec, seed: int) -> np.ndarray:
     splits = np.full(len(target), "train", dtype=object)
     rows = np.arange(len(target))
     strata = pd.factorize(target)[0]
-    kept, test = _stratified(rows, strata, spec.test, seed)
-    _, valid = _stratified(kept, strata[kept], spec.valid / (spec.train + spec.valid), seed + 1)
+    try:
+        kept, test = _stratified(rows, strata, spec.test, seed)
+        _, valid = _stratified(kept, strata[kept], spec.valid / (spec.train + spec.valid), seed + 1)
+    except ValueError as error:
+        raise DataError(
+            f"every split must have room for a row of each class, got {len(target)} rows of"
+            f" {target.nunique()} classes: {error}"
+        ) from error
     splits[test], splits[valid] = "test", "valid"
     return splits
 
@@ -151,9 +157,10 @@ def _cut(block: np.ndarray, spec: SplitSpec) -> np.ndarray:
     borders = np.cumsum(spec.shares)[:2]
     index = np.searchsorted(borders, middle, side="right")
     index[0], index[-1] = 0, 2
-    if not (index == 1).any():
-        index[-2] = 1
-    return np.array(SPLITS, dtype=object)[index][block]
+    if not (index == 1).any():  # the block at the border becomes the validation split, so that order is kept
+        first = int(np.searchsorted(index, 2))
+        index[first if first < len(index) - 1 else first - 1] = 1
+    return np.asarray(np.array(SPLITS, dtype=object)[index][block])
 
 
 def assign_folds(
@@ -196,10 +203,28 @@ def _check_classes(labels: np.ndarray, folds: int) -> None:
 
 def _time_folds(times: np.ndarray, folds: int, groups: np.ndarray | None) -> np.ndarray:
     starts = pd.Series(times)
-    if groups is not None:
+    if groups is not None:  # groups stay whole: they count from their first row
         starts = starts.groupby(groups).transform("min")
-    order = starts.rank(method="min").to_numpy() - 1  # equal times share a fold
-    fold = np.minimum((order * folds / len(times)).astype(np.int64), folds - 1)
-    if groups is not None:  # groups that start together may straddle nothing: they share the start
-        fold = pd.Series(fold).groupby(groups).transform("min").to_numpy()
-    return np.asarray(fold)
+    _, block = np.unique(starts.to_numpy(), return_inverse=True)  # equal times share a fold
+    sizes = np.bincount(block)
+    if len(sizes) < folds:
+        raise DataError(
+            f"soft_labels.folds must be at most the number of points in time in training, got {folds} folds"
+            f" and {len(sizes)} points"
+        )
+    wanted = ((np.cumsum(sizes) - sizes / 2) * folds / len(times)).astype(np.int64)
+    return _without_gaps(wanted, folds)[block]
+
+
+def _without_gaps(wanted: np.ndarray, folds: int) -> np.ndarray:
+    """Keep rising fold numbers as near as can be to those wanted, with no fold left empty.
+
+    >>> _without_gaps(np.array([0, 2, 2, 2]), 3).tolist()
+    [0, 1, 2, 2]
+    """
+    fold = np.empty_like(wanted)
+    last = -1
+    for i, one in enumerate(wanted):
+        at_least = max(last, folds - (len(wanted) - i))
+        last = fold[i] = min(max(int(one), at_least), last + 1)
+    return fold

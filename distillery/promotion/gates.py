@@ -69,9 +69,8 @@ def judge_gates(card: Scorecard, cards: Scorecards, spec: GatesSpec, *, staged_p
         staged_problem: why the staged model could not be scored; the gate that needs it then fails.
     """
     results = [*_limits(card, cards.teacher, spec)]
-    if spec.smaller_than_teacher and card.cost and cards.teacher.cost:
-        own, teacher = card.cost.bytes, cards.teacher.cost.bytes
-        results.append(_gate("smaller_than_teacher", own < teacher, f"{own:,} bytes, the teacher {teacher:,}"))
+    if spec.smaller_than_teacher:
+        results.append(_size_gate(card, cards.teacher))
     if spec.beats_control != "off":
         results.append(_control_gate(card, spec.beats_control))
     if spec.not_worse_than_staged:
@@ -87,16 +86,17 @@ def _limits(card: Scorecard, teacher: Scorecard, spec: GatesSpec) -> Iterator[Ga
     retention = card.retention["auc_roc"].value
     loss, teacher_loss = _value(card, "log_loss"), _value(teacher, "log_loss")
     agreement = card.agreement.rate if card.agreement else None
-    cost = card.cost
+    size, params, p50 = (
+        (card.cost.bytes, card.cost.params, card.cost.latency_p50_us) if card.cost else (None, None, None)
+    )
     yield from _limit("min_auc_retention", "ROC AUC retention", retention, spec.min_auc_retention, ".4f")
     increase = loss / teacher_loss - 1 if teacher_loss > 0 else math.nan
     yield from _limit(
         "max_log_loss_increase", "log loss over the teacher's", increase, spec.max_log_loss_increase, "+.4f"
     )
     yield from _limit("min_agreement", "agreement with the teacher", agreement, spec.min_agreement, ".4f")
-    yield from _limit("max_bytes", "bytes", cost and cost.bytes, spec.max_bytes, ",.0f")
-    yield from _limit("max_params", "parameters", cost and cost.params, spec.max_params, ",.0f")
-    p50 = cost and cost.latency_p50_us
+    yield from _limit("max_bytes", "bytes", size, spec.max_bytes, ",.0f")
+    yield from _limit("max_params", "parameters", params, spec.max_params, ",.0f")
     yield from _limit("max_latency_p50_us", "µs a row (p50)", p50, spec.max_latency_p50_us, ",.0f")
 
 
@@ -114,6 +114,14 @@ def _limit(gate: str, what: str, value: float | None, limit: float | None, form:
 def _value(card: Scorecard, metric: str) -> float:
     value = card.quality.metrics[metric].value
     return math.nan if value is None else value
+
+
+def _size_gate(card: Scorecard, teacher: Scorecard) -> GateResult:
+    name = "smaller_than_teacher"
+    if card.cost is None or teacher.cost is None:
+        return _gate(name, False, "bytes not measured")
+    own, other = card.cost.bytes, teacher.cost.bytes
+    return _gate(name, own < other, f"{own:,} bytes, the teacher {other:,}")
 
 
 def _control_gate(card: Scorecard, how: Against) -> GateResult:

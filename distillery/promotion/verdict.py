@@ -74,10 +74,8 @@ class Verdict(BaseModel):
     def warnings(self) -> list[str]:
         """What the reader must know beside the verdict."""
         if self.staged.version is not None and self.staged.other_data:
-            return [
-                f"staged version {self.staged.version} was made from another dataset or split: it may have"
-                " seen these test rows, so the comparison with it can flatter it"
-            ]
+            seen = "it may have seen these test rows, so the comparison can flatter it"
+            return [f"staged version {self.staged.version} was made from another dataset or split: {seen}"]
         return []
 
     def judgement(self, name: str) -> Judgement:

@@ -86,10 +86,10 @@ def rate(per_second: float | None) -> str:
 
 
 def cell(text: object) -> str:
-    """Escape a value for a cell of a Markdown table.
+    r"""Escape a value for a cell of a Markdown table.
 
-    >>> cell("a|b<c>\\nd")
-    'a\\\\|b&lt;c&gt; d'
+    >>> cell("a|b<c>\nd")
+    'a\\|b&lt;c&gt; d'
     """
     escaped = str(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return " ".join(escaped.replace("|", "\\|").split())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import zlib
 from collections import Counter
 from pathlib import Path
 from typing import Literal
@@ -19,6 +20,16 @@ from distillery.data.splits import SplitSpec
 from distillery.data.table import Table
 from distillery.errors import DataError, shortlist
 from distillery.spec import Spec
+
+UNREADABLE = (
+    UnicodeDecodeError,
+    pd.errors.ParserError,
+    pd.errors.EmptyDataError,
+    csv.Error,
+    zlib.error,
+    OSError,
+    EOFError,
+)
 
 
 class FileSpec(Spec):
@@ -115,18 +126,29 @@ class FileSpec(Spec):
             header = _header(path, self.separator)
             _refuse_repeated(header)
             frame = pd.read_csv(path, sep=self.separator, na_values=list(self.missing), low_memory=False)
-        except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError, csv.Error, OSError, EOFError) as e:
+        except UNREADABLE as e:
             raise DataError(f"the file must be a CSV table (.csv or .csv.gz, UTF-8) or Parquet, got: {e}") from e
         if len(header) == 1 and any(mark in header[0] for mark in ";\t|"):
             raise DataError(f"the file has one column, {header[0]!r}; set source.separator to its field separator")
+        if not isinstance(frame.index, pd.RangeIndex):  # pandas takes fields beyond the header for an index
+            raise DataError(f"every row must have the header's {len(header)} fields, got rows with more")
         return frame
 
     def _blank(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Read the spellings in `missing` as missing; then text that is all numbers is numeric again."""
         if not self.missing:
             return frame
-        texts = frame.columns[[not pd.api.types.is_numeric_dtype(t) for t in frame.dtypes]]
-        return frame.assign(**{c: frame[c].where(~frame[c].isin(self.missing), None) for c in texts})
+        numbers = [float(text) for text in self.missing if _is_number(text)]
+        blanks = {c: numbers if pd.api.types.is_numeric_dtype(frame[c].dtype) else self.missing for c in frame.columns}
+        return frame.assign(**{c: frame[c].mask(frame[c].isin(blank)) for c, blank in blanks.items() if len(blank)})
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _header(path: Path, separator: str) -> list[str]:

@@ -104,7 +104,7 @@ def _column_checks(column: Column, spec: ValidationSpec, train_rows: int) -> Ite
     elif column.lower is not None and column.upper is not None:
         margin = spec.range_tolerance * (column.upper - column.lower)
         bounds = {"min_value": column.lower - margin, "max_value": column.upper + margin, "mostly": spec.mostly}
-        repair = "values far outside the training range: mend them, check the split, or raise validation.range_tolerance"
+        repair = "values far outside the training range: mend them, or raise validation.range_tolerance"
         yield Check("ExpectColumnValuesToBeBetween", {**name, **bounds}, ALL, repair)
 
 
@@ -147,7 +147,7 @@ def _add_shared(plan: Plan, table: Table, spec: ValidationSpec) -> None:
     train = frame[SPLIT_COLUMN] == "train"
     held_out = keys[~train]
     offenders = pd.Series([f"row {i}" for i in held_out.index]).where(held_out.isin(keys[train]).to_numpy(), None)
-    repair = "rows of validation and test stand in training too: remove repeated rows, or name their group (source.group)"
+    repair = "rows stand in training and held-out splits: remove repeated rows, or name their group (source.group)"
     plan.add_derived("ExpectFewRowsInTwoSplits", offenders, repair, None, 1 - spec.max_shared_rows)
 
 

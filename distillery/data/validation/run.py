@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections import defaultdict
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from pydantic import JsonValue
 
 from distillery.data.table import SPLITS, Table
-from distillery.data.validation.checks import OFFENDER, Check, plan_checks
+from distillery.data.validation.checks import Check, plan_checks
 from distillery.data.validation.report import ExpectationResult, ValidationReport
 from distillery.data.validation.spec import ValidationSpec
 from distillery.errors import ConfigError, did_you_mean
@@ -37,13 +39,15 @@ def validate_table(table: Table, spec: ValidationSpec, *, folds: int | None = No
     for check, expectation in built:
         by_frame[check.frame].append(expectation)
     found: dict[int, Any] = {}
+    pandas = _pandas_source()
     for name, expectations in by_frame.items():
-        found |= _run(plan.frames[name], expectations)
+        found |= _run(pandas.add_dataframe_asset(name), plan.frames[name], expectations)
     results = tuple(_result(c, found[i], len(plan.frames[c.frame])) for i, (c, _) in enumerate(built))
     return ValidationReport(results=results, rows=len(table.frame), columns=len(table.frame.columns))
 
 
 def _build(check: Check, number: int) -> Any:
+    logging.getLogger("great_expectations").setLevel(logging.WARNING)  # it tells of every object it makes
     import great_expectations.expectations as gxe  # noqa: PLC0415  4 s that a cached run need not spend
 
     known = [name for name in dir(gxe) if name.startswith("Expect")]
@@ -56,14 +60,21 @@ def _build(check: Check, number: int) -> Any:
         raise ConfigError(f"validation.expectations: {check.type} has wrong arguments: {error}") from error
 
 
-def _run(frame: pd.DataFrame, expectations: list[Any]) -> dict[int, Any]:
-    """Run expectations on one frame; results by their number."""
+def _pandas_source() -> Any:
+    """Return a source of frames in a context of its own, which lives in memory."""
     import great_expectations as gx  # noqa: PLC0415  as above
     from great_expectations.data_context.types.base import ProgressBarsConfig  # noqa: PLC0415
 
+    logging.getLogger("great_expectations.data_context.types.base").setLevel(logging.WARNING)  # has a level of its own
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
-    asset = context.data_sources.add_pandas("table").add_dataframe_asset("rows")
+    return context.data_sources.add_pandas("table")
+
+
+def _run(asset: Any, frame: pd.DataFrame, expectations: list[Any]) -> dict[int, Any]:
+    """Run expectations on one frame; results by their number."""
+    import great_expectations as gx  # noqa: PLC0415  as above
+
     batch = asset.add_batch_definition_whole_dataframe("all").get_batch(batch_parameters={"dataframe": frame})
     detail = {"result_format": "SUMMARY", "partial_unexpected_count": 20}
     suite = gx.ExpectationSuite(name="schema", expectations=expectations)
@@ -85,9 +96,16 @@ def _result(check: Check, ran: Any, rows: int) -> ExpectationResult:
         unexpected=None if unexpected is None else int(unexpected),
         examples=tuple(value for value in examples if value is not None)[:EXAMPLES],
         detail=_detail(ran, found),
-        arguments={k: v for k, v in json.loads(json.dumps(dict(check.arguments), default=str)).items() if v != OFFENDER},
+        arguments=_arguments(check),
         repair=check.repair,
     )
+
+
+def _arguments(check: Check) -> dict[str, JsonValue]:
+    hidden = {"column"} if check.title else set()  # a derived frame's column is none of the table's
+    named = {name: value for name, value in check.arguments.items() if name not in hidden}
+    arguments: dict[str, JsonValue] = json.loads(json.dumps(named, default=str))
+    return arguments
 
 
 def _detail(ran: Any, found: dict[str, Any]) -> str:

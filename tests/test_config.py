@@ -1,0 +1,180 @@
+"""What a run config may say, and what it answers when it says something else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import ValidationError
+
+from distillery.config import DistillConfig, flatten
+from distillery.data.sources import FileSpec, FlightsSpec
+from distillery.errors import ConfigError
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+OWN = {"kind": "file", "path": "data/churn.csv", "target": "churned"}
+
+
+def read(name: str) -> Any:
+    return yaml.safe_load((CONFIGS / name).read_text(encoding="utf-8"))
+
+
+def test_the_flights_config_spells_out_the_defaults() -> None:
+    """The default scenario's file and no file at all are the same run."""
+    spelled = DistillConfig.parse(read("flights.yaml")["parameters"])
+    assert spelled == DistillConfig(scenario="flights")
+    assert spelled.name == DistillConfig().name == "flights"
+
+
+def test_the_own_table_config_parses() -> None:
+    """The template needs no more than a path and a target."""
+    config = DistillConfig.parse(read("own_table.yaml")["parameters"])
+    assert isinstance(config.source, FileSpec)
+    assert (config.name, config.model_name) == ("churn", "churn-student")
+
+
+def test_the_keys_the_template_comments_out_are_valid() -> None:
+    """Every commented key of the template parses once its comment mark is taken away."""
+    lines = (CONFIGS / "own_table.yaml").read_text(encoding="utf-8").splitlines()
+    head, body = lines[: lines.index("parameters:")], lines[lines.index("parameters:") :]
+    assert all(line.startswith("#") for line in head)
+    parameters = yaml.safe_load("\n".join(line.replace("# ", "", 1) for line in body))["parameters"]
+    parameters["source"]["drop"] = ["customer_id"]
+    config = DistillConfig.parse(parameters)
+    assert config.source.split.column == "split"  # type: ignore[union-attr]
+    assert config.validation.expectations[0].type == "ExpectColumnValuesToBeBetween"
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda p: p.name)
+def test_no_config_sets_the_cache_for_all_steps(path: Path) -> None:
+    """``enable_cache`` at the top would override the steps' own choice."""
+    content = read(path.name)
+    assert "enable_cache" not in content
+    DistillConfig.parse(content["parameters"])
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"sed": 1}, r"has 1 mistake:\n  unknown key 'sed'; did you mean 'seed'\? Valid keys: scenario, seed"),
+        ({"gates": {"min_auc": 1}}, r"gates: unknown key 'min_auc'.* Valid keys: min_auc_retention"),
+        ({"source": {"kind": "flights", "row": 5}}, r"source\.flights: unknown key 'row'; did you mean 'rows'\?"),
+        (
+            {"source": {**OWN, "split": {"tets": 0.2}}},
+            r"source\.file\.split: unknown key 'tets'; did you mean 'test'\?",
+        ),
+        ({"source": {"kind": "fligths"}}, r"source: Input tag 'fligths' found using 'kind'.*'flights', 'file'"),
+        ({"source": {"rows": 10}}, "source: Unable to extract tag using discriminator 'kind'"),
+        ({"students": [{"kind": "mpl"}]}, r"students\.0: Input tag 'mpl'.*'logistic_regression', 'mlp'"),
+        (
+            {"students": [{"kind": "mlp", "temprature": 2}]},
+            r"students\.0\.mlp: unknown key 'temprature'; did you mean 'temperature'\?",
+        ),
+        ({"teacher": {"kind": "xgbost"}}, r"teacher\.kind: Input should be 'xgboost', got 'xgbost'"),
+        ({"students": [{"kind": "mlp", "alpha": 1.01}]}, r"alpha: .*less than or equal to 1, got 1\.01"),
+        ({"students": [{"kind": "mlp", "alpha": -0.1}]}, r"alpha: .*greater than or equal to 0, got -0\.1"),
+        ({"students": [{"kind": "mlp", "temperature": 0}]}, "temperature: .*greater than 0, got 0"),
+        ({"students": [{"kind": "mlp", "temperature": -1}]}, "temperature: .*greater than 0, got -1"),
+        ({"students": []}, "students: .*at least 1 item"),
+        (
+            {"students": [{"kind": "mlp"}, {"kind": "mlp", "alpha": 0.5}]},
+            "students: candidates must differ in name, got mlp twice; give each a `name`",
+        ),
+        (
+            {"students": [{"kind": "mlp", "name": "a"}, {"kind": "logistic_regression", "name": "a"}]},
+            "candidates must differ in name, got a twice",
+        ),
+        ({"students": [{"kind": "mlp", "name": "a b"}]}, "name: String should match pattern"),
+        (
+            {"source": {"kind": "flights", "split": {"train": 0.6, "valid": 0.2, "test": 0.3}}},
+            r"train \+ valid \+ test must be 1, got 1\.1",
+        ),
+        ({"source": {**OWN, "drop": ["churned"]}}, "a column must have one role, got several for 'churned'"),
+        ({"source": {**OWN, "group": "g", "time": "g"}}, "a column must have one role, got several for 'g'"),
+        ({"source": {**OWN, "privileged": ["a"], "weight": "a"}}, "a column must have one role, got several for 'a'"),
+        ({"source": {**OWN, "numeric": ["a"], "categorical": ["a"]}}, "one role, got several for 'a'"),
+        ({"source": {**OWN, "split": {"column": "s"}, "drop": ["s"]}}, "one role, got several for 's'"),
+        ({"source": {"kind": "file", "path": "a.csv"}}, r"source\.file\.target: Field required"),
+        ({"source": {**OWN, "separator": ";;"}}, "separator: String should have at most 1 character"),
+        ({"seed": -1}, "seed: .*greater than or equal to 0, got -1"),
+        ({"scenario": "a/b"}, "scenario: String should match pattern"),
+        ({"soft_labels": {"folds": 1}}, r"soft_labels\.folds: .*greater than or equal to 2, got 1"),
+        ({"gates": {"beats_control": "yes"}}, "beats_control: Input should be 'shown', 'point' or 'off', got 'yes'"),
+        ({"validation": {"expectations": [{"typ": "x"}]}}, r"expectations\.0: unknown key 'typ'; did you mean 'type'"),
+    ],
+)
+def test_a_mistake_is_named_with_its_place(parameters: dict[str, Any], message: str) -> None:
+    """The message says where the mistake stands, what was given and what is valid."""
+    with pytest.raises(ConfigError, match=message):
+        DistillConfig.parse(parameters)
+
+
+def test_all_mistakes_come_in_one_message() -> None:
+    """Nobody mends a config one run at a time."""
+    with pytest.raises(ConfigError, match="has 2 mistakes:") as caught:
+        DistillConfig.parse({"seed": -1, "gates": {"max_bytes": 0}})
+    assert [line.split(":")[0] for line in str(caught.value).splitlines()[1:]] == ["  seed", "  gates.max_bytes"]
+
+
+@pytest.mark.parametrize("edge", [{"alpha": 0}, {"alpha": 1}, {"temperature": 0.01}])
+def test_the_edges_of_a_range_are_valid(edge: dict[str, float]) -> None:
+    """Bounds are inclusive where the docs say so."""
+    assert DistillConfig.parse({"students": [{"kind": "mlp", **edge}]}).students[0].kind == "mlp"
+
+
+def test_a_config_is_frozen_all_the_way_down() -> None:
+    """A step cannot change what a later step reads."""
+    config = DistillConfig()
+    with pytest.raises(ValidationError, match="frozen"):
+        config.seed = 1
+    with pytest.raises(ValidationError, match="frozen"):
+        config.students[0].alpha = 0.0
+
+
+def test_a_config_survives_json() -> None:
+    """What is logged with a run can be run again."""
+    config = DistillConfig.parse({"source": OWN, "students": [{"kind": "mlp", "name": "a", "widths": [8]}]})
+    assert DistillConfig.parse(yaml.safe_load(config.model_dump_json())) == config
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        (FlightsSpec(), "flights"),
+        (FileSpec(path="data/churn.csv", target="y"), "churn"),
+        (FileSpec(path="data/churn.csv.gz", target="y"), "churn"),
+        (FileSpec(path="data/folder/", target="y"), "folder"),
+    ],
+)
+def test_a_scenario_without_a_name_takes_its_sources(source: Any, name: str) -> None:
+    """The default scenario name is the file's, without its endings."""
+    assert DistillConfig(source=source).name == name
+    assert DistillConfig(source=source, scenario="mine").model_name == "mine-student"
+
+
+@pytest.mark.parametrize(
+    ("settings", "flat"),
+    [
+        ({}, {}),
+        ({"a": 1}, {"a": 1}),
+        ({"a": {"b": {"c": None}}}, {"a.b.c": None}),
+        ({"a": [1, 2]}, {"a": "1, 2"}),
+        ({"a": []}, {"a": []}),
+        ({"a": [{"b": 1}, {"b": 2}]}, {"a.0.b": 1, "a.1.b": 2}),
+        ({"a": {}}, {}),
+    ],
+)
+def test_flatten_gives_dotted_names(settings: dict[str, Any], flat: dict[str, Any]) -> None:
+    """Nested settings become one level, as a tracker shows them."""
+    assert flatten(settings) == flat
+
+
+def test_every_setting_of_a_config_is_flattened() -> None:
+    """Candidates are told apart by their number; no value is nested any more."""
+    flat = flatten(DistillConfig().model_dump(mode="json"))
+    assert flat["students.0.kind"] == "mlp"
+    assert flat["students.1.alpha"] == 0.9
+    assert flat["students.0.widths"] == "64, 32"
+    assert not any(isinstance(value, dict) for value in flat.values())
