@@ -17,11 +17,11 @@ STACK = "distillery"
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def main() -> None:
-    """Register what is missing, then activate the stack in this repository."""
-    if not (ROOT / ".zen").exists():
-        Client.initialize(ROOT)
-    client = Client(ROOT)
+def register(root: Path) -> None:
+    """Register what is missing, then activate the stack in the repository at this folder."""
+    if not (root / ".zen").exists():
+        Client.initialize(root)
+    client = Client(root)
     parts: dict[StackComponentType, UUID | str] = {
         StackComponentType.ORCHESTRATOR: "default",
         StackComponentType.ARTIFACT_STORE: "default",
@@ -37,8 +37,8 @@ def main() -> None:
         print(f"registered stack {STACK}")
     if client.active_stack_model.name != STACK:
         client.activate_stack(STACK)
-        print(f"activated stack {STACK} for {ROOT}")
+        print(f"activated stack {STACK} for {root}")
 
 
 if __name__ == "__main__":
-    main()
+    register(ROOT)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
@@ -17,6 +18,7 @@ from distillery.config import flatten
 from distillery.errors import InputError
 from distillery.students import CandidateSpec
 
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # bars for three small files are noise
 MODEL_TAG = "distillery.model"
 # Before every tracked step ZenML warns of each MLflow flavour that is not installed.
 logging.getLogger(MLFlowExperimentTracker.__module__).addFilter(

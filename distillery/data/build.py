@@ -64,7 +64,7 @@ def build_table(raw: pd.DataFrame, roles: Roles, split: SplitSpec, *, seed: int,
     _check_columns(raw, roles, split.column)
     if rows is not None and rows < len(raw):
         raw = raw.sample(n=rows, random_state=seed).sort_index()
-    raw = raw.reset_index(drop=True)
+    raw = _without_pandas_categories(raw.reset_index(drop=True), roles)
     apart = {roles.target, roles.group, roles.time, roles.weight, split.column, *roles.drop}
     features = [name for name in raw.columns if name not in apart]
     if not features:
@@ -72,7 +72,7 @@ def build_table(raw: pd.DataFrame, roles: Roles, split: SplitSpec, *, seed: int,
     columns = {name: read_column(raw[name], roles.kinds.get(name)) for name in features}
     classes = _classes(raw[roles.target], roles)
     splits = assign_splits(raw, split, target=roles.target, group=roles.group, time=roles.time, seed=seed)
-    extra = {name: _plain_column(raw[name]) for name in (roles.target, roles.group, roles.time) if name is not None}
+    extra = {name: raw[name] for name in (roles.target, roles.group, roles.time) if name is not None}
     if roles.weight is not None:
         extra[roles.weight] = _weights(raw[roles.weight])
     frame = pd.DataFrame({**columns, **extra, SPLIT_COLUMN: splits})
@@ -102,9 +102,11 @@ def _check_columns(raw: pd.DataFrame, roles: Roles, split_column: str | None) ->
             )
 
 
-def _plain_column(values: pd.Series) -> pd.Series:
-    # A pandas category means its values; grouping by one would count the categories without rows too.
-    return values.astype(object) if isinstance(values.dtype, pd.CategoricalDtype) else values
+def _without_pandas_categories(raw: pd.DataFrame, roles: Roles) -> pd.DataFrame:
+    """Replace categories by their values where rows are grouped by them: those without rows would count."""
+    names = [name for name in (roles.target, roles.group, roles.time) if name is not None]
+    coded = [name for name in names if isinstance(raw[name].dtype, pd.CategoricalDtype)]
+    return raw.assign(**{name: raw[name].to_numpy() for name in coded})
 
 
 def _classes(target: pd.Series, roles: Roles) -> tuple[Label, ...]:

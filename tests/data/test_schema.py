@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 from typing import Any
 
 import numpy as np
@@ -110,7 +110,7 @@ def test_numbers_are_read_whatever_they_are_written_as(value: object, number: fl
         (np.nan, None),
         (pd.NA, None),
         (pd.NaT, None),
-        (datetime.date(2020, 1, 2), "2020-01-02"),
+        (dt.date(2020, 1, 2), "2020-01-02"),
     ],
 )
 def test_categories_are_text(value: object, text: str | None) -> None:

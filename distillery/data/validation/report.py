@@ -18,9 +18,10 @@ class ExpectationResult(BaseModel):
         column: the column it is about, if it is about one.
         split: the rows it looked at; None for all.
         success: whether it held.
-        checked: rows (or groups, classes, columns) looked at.
+        checked: units looked at.
         unexpected: how many broke it; None where it judges a figure of the whole column.
-        examples: up to five offending values.
+        unit: what is counted: rows, groups, classes, columns.
+        examples: up to five offending values; a bound on a share leaves room for some.
         detail: the figure observed, or why it could not be computed.
         arguments: it was called with.
         repair: what to do when it fails.
@@ -34,6 +35,7 @@ class ExpectationResult(BaseModel):
     success: bool
     checked: int
     unexpected: int | None
+    unit: str = "rows"
     examples: tuple[JsonValue, ...]
     detail: str
     arguments: dict[str, JsonValue]
@@ -44,9 +46,9 @@ class ExpectationResult(BaseModel):
         """The failure in one sentence."""
         where = f" on column {self.column!r}" if self.column is not None else ""
         rows = f" ({self.split})" if self.split else ""
-        count = "" if self.unexpected is None else f"{self.unexpected:,} of {self.checked:,} rows"
+        count = "" if self.unexpected is None else f"{self.unexpected:,} of {self.checked:,} {self.unit}"
         values = f", e.g. {', '.join(map(repr, self.examples))}" if self.examples else ""
-        found = "; ".join(part for part in (count + values, self.detail) if part)
+        found = "; ".join(part for part in (count + values, self.detail) if part) or "does not hold"
         return f"{self.expectation}{where}{rows}: {found} – {self.repair}"
 
 
@@ -75,8 +77,10 @@ class ValidationReport(BaseModel):
         return not self.failures
 
     def message(self) -> str:
-        """Return the one message of a failed run."""
+        """Return the one message of a run: each failure with what to do, the first ones spelled out."""
         failures = self.failures
+        if not failures:
+            return f"all {len(self.results)} expectations hold"
         head = f"the table failed {len(failures)} of {len(self.results)} expectations, nothing was trained:"
         more = [f"and {len(failures) - MOST_NAMED} more"] if len(failures) > MOST_NAMED else []
         return "\n  ".join([head, *(failure.message for failure in failures[:MOST_NAMED]), *more])

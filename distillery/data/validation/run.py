@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
+import warnings
 from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -13,12 +15,15 @@ import pandas as pd
 from pydantic import JsonValue
 
 from distillery.data.table import SPLITS, Table
-from distillery.data.validation.checks import Check, plan_checks
+from distillery.data.validation.checks import plan_checks
+from distillery.data.validation.plan import Check, Plan
 from distillery.data.validation.report import ExpectationResult, ValidationReport
 from distillery.data.validation.spec import ValidationSpec
 from distillery.errors import ConfigError, did_you_mean
 
 EXAMPLES = 5
+LISTED = 50  # a value set is reported up to here
+TOGETHER = 8  # columns to a batch: the library copies and filters all of a batch for each figure
 
 
 def validate_table(table: Table, spec: ValidationSpec, *, folds: int | None = None) -> ValidationReport:
@@ -32,32 +37,81 @@ def validate_table(table: Table, spec: ValidationSpec, *, folds: int | None = No
     Raises:
         ConfigError: an expectation of the config has an unknown name or wrong arguments.
     """
-    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")  # read when the library is imported
-    plan = plan_checks(table, spec, folds)
-    built = [(check, _build(check, i)) for i, check in enumerate(plan.checks)]
-    by_frame = defaultdict(list)
-    for check, expectation in built:
-        by_frame[check.frame].append(expectation)
-    found: dict[int, Any] = {}
-    pandas = _pandas_source()
-    for name, expectations in by_frame.items():
-        found |= _run(pandas.add_dataframe_asset(name), plan.frames[name], expectations)
-    results = tuple(_result(c, found[i], len(plan.frames[c.frame])) for i, (c, _) in enumerate(built))
+    with _quiet():
+        known = _known()
+        for one in spec.expectations:  # before any work on the rows
+            _build(known, one.type, one.arguments, 0)
+        plan = plan_checks(table, spec, folds)
+        built = [_build(known, check.type, check.arguments, i) for i, check in enumerate(plan.checks)]
+        source, found = _pandas_source(), dict[int, Any]()
+        for i, (frame, members) in enumerate(_batches(plan)):
+            found |= _run(source.add_dataframe_asset(f"batch {i}"), frame, [built[k] for k in members])
+    results = tuple(
+        _result(check, type(built[i]).__name__, found[i], len(plan.frames[check.frame]))
+        for i, check in enumerate(plan.checks)
+    )
     return ValidationReport(results=results, rows=len(table.frame), columns=len(table.frame.columns))
 
 
-def _build(check: Check, number: int) -> Any:
-    logging.getLogger("great_expectations").setLevel(logging.WARNING)  # it tells of every object it makes
-    import great_expectations.expectations as gxe  # noqa: PLC0415  4 s that a cached run need not spend
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the library's telemetry, log lines and deprecations to itself."""
+    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")  # read when the library is imported
+    # it tells of every object it makes; the second logger has a level of its own
+    for name in ("great_expectations", "great_expectations.data_context.types.base"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
-    known = [name for name in dir(gxe) if name.startswith("Expect")]
-    if check.type not in known:
-        hint = did_you_mean(check.type, known) or "; see the gallery of Great Expectations"
-        raise ConfigError(f"validation.expectations: {check.type!r} is no expectation{hint}")
+
+def _known() -> dict[str, Any]:
+    """Return the library's expectations by their names without underscores and capitals."""
+    import great_expectations.expectations as gxe  # noqa: PLC0415  seconds that a cached run need not spend
+
+    names = [name for name in dir(gxe) if name.startswith("Expect") and name != "Expectation"]
+    return {name.lower(): getattr(gxe, name) for name in names}
+
+
+def _build(known: dict[str, Any], name: str, arguments: Any, number: int) -> Any:
+    kind = known.get(name.replace("_", "").lower())
+    if kind is None:
+        names = {one.__name__ for one in known.values()}
+        camel = name if "_" not in name else "".join(part.title() for part in name.split("_"))
+        hint = did_you_mean(camel, names) or "; see the gallery of Great Expectations"
+        raise ConfigError(f"validation.expectations: {name!r} is no expectation{hint}")
     try:
-        return getattr(gxe, check.type)(**check.arguments, meta={"number": number})
-    except (ValueError, TypeError) as error:  # pydantic's text says which argument
-        raise ConfigError(f"validation.expectations: {check.type} has wrong arguments: {error}") from error
+        return kind(**{**arguments, "meta": {"number": number}})
+    except (ValueError, TypeError) as error:
+        text = f"validation.expectations: {kind.__name__} has wrong arguments: {_reasons(error)}"
+        raise ConfigError(text) from error
+
+
+def _reasons(error: Exception) -> str:
+    """Return pydantic's own words on one line: which argument, and what is wrong with it."""
+    errors = getattr(error, "errors", None)
+    if errors is None:
+        return str(error)
+    named = [(".".join(str(part) for part in one["loc"]), one["msg"]) for one in errors()]
+    return "; ".join(text if where == "__root__" else f"{where}: {text}" for where, text in named)
+
+
+def _batches(plan: Plan) -> Iterator[tuple[pd.DataFrame, list[int]]]:
+    """Yield frames with the numbers of the checks that look at them."""
+    narrow: defaultdict[str, dict[str, list[int]]] = defaultdict(dict)
+    other: defaultdict[str, list[int]] = defaultdict(list)
+    for i, check in enumerate(plan.checks):
+        if check.narrow:
+            narrow[check.frame].setdefault(check.arguments["column"], []).append(i)
+        else:
+            other[check.frame].append(i)
+    for name, members in other.items():
+        yield plan.frames[name], members
+    for name, by_column in narrow.items():
+        columns = list(by_column)
+        for start in range(0, len(columns), TOGETHER):
+            some = columns[start : start + TOGETHER]
+            yield plan.frames[name][some], [i for column in some for i in by_column[column]]
 
 
 def _pandas_source() -> Any:
@@ -65,7 +119,6 @@ def _pandas_source() -> Any:
     import great_expectations as gx  # noqa: PLC0415  as above
     from great_expectations.data_context.types.base import ProgressBarsConfig  # noqa: PLC0415
 
-    logging.getLogger("great_expectations.data_context.types.base").setLevel(logging.WARNING)  # has a level of its own
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
     return context.data_sources.add_pandas("table")
@@ -76,43 +129,46 @@ def _run(asset: Any, frame: pd.DataFrame, expectations: list[Any]) -> dict[int, 
     import great_expectations as gx  # noqa: PLC0415  as above
 
     batch = asset.add_batch_definition_whole_dataframe("all").get_batch(batch_parameters={"dataframe": frame})
-    detail = {"result_format": "SUMMARY", "partial_unexpected_count": 20}
-    suite = gx.ExpectationSuite(name="schema", expectations=expectations)
+    detail = {"result_format": "BASIC", "partial_unexpected_count": 20}
+    suite = gx.ExpectationSuite(name=asset.name, expectations=expectations)
     ran = batch.validate(suite, result_format=detail)
     return {one.expectation_config.meta["number"]: one for one in ran.results}
 
 
-def _result(check: Check, ran: Any, rows: int) -> ExpectationResult:
+def _result(check: Check, name: str, ran: Any, rows: int) -> ExpectationResult:
     found = ran.result or {}
-    column = check.column if check.title else check.arguments.get("column")
+    # a derived frame's column is none of the table's
+    arguments = {k: v for k, v in check.arguments.items() if not (check.title and k == "column")}
+    column = check.column if check.title else arguments.get("column")
     unexpected = found.get("unexpected_count")
-    examples = [] if ran.success else list(dict.fromkeys(map(_plain, found.get("partial_unexpected_list", []))))
     return ExpectationResult(
-        expectation=check.title or check.type,
+        expectation=check.title or name,
         column=None if column is None else str(column),
         split=check.frame if check.frame in SPLITS else None,
         success=bool(ran.success),
         checked=int(found.get("element_count", rows)),
         unexpected=None if unexpected is None else int(unexpected),
-        examples=tuple(value for value in examples if value is not None)[:EXAMPLES],
+        unit=check.unit,
+        examples=_examples(found.get("partial_unexpected_list") or []),
         detail=_detail(ran, found),
-        arguments=_arguments(check),
+        arguments={name: _shortened(value) for name, value in arguments.items()},
         repair=check.repair,
     )
 
 
-def _arguments(check: Check) -> dict[str, JsonValue]:
-    hidden = {"column"} if check.title else set()  # a derived frame's column is none of the table's
-    named = {name: value for name, value in check.arguments.items() if name not in hidden}
-    arguments: dict[str, JsonValue] = json.loads(json.dumps(named, default=str))
-    return arguments
+def _examples(values: Iterable[Any]) -> tuple[JsonValue, ...]:
+    different: list[JsonValue] = []
+    for value in map(_plain, values):
+        if value is not None and value not in different:
+            different.append(value)
+    return tuple(different[:EXAMPLES])
 
 
 def _detail(ran: Any, found: dict[str, Any]) -> str:
     """Say what was observed; for an expectation that broke down, why."""
-    if "observed_value" in found:
-        seen = found["observed_value"]
-        return f"observed {seen if not isinstance(seen, list) else ', '.join(map(str, seen[:EXAMPLES]))}"
+    if found.get("observed_value") is not None:
+        seen = _plain(found["observed_value"])
+        return f"observed {', '.join(map(str, seen[:EXAMPLES])) if isinstance(seen, list) else seen}"
     if "unexpected_count" in found:
         return ""
     info = ran.exception_info or {}
@@ -121,9 +177,20 @@ def _detail(ran: Any, found: dict[str, Any]) -> str:
     return f"could not be computed: {messages[0]}" if messages else ""
 
 
-def _plain(value: Any) -> Any:
-    """Return a value JSON can hold."""
+def _shortened(value: Any) -> JsonValue:
+    plain = _plain(value)
+    if isinstance(plain, list) and len(plain) > LISTED:
+        return [*plain[:LISTED], f"… (+{len(plain) - LISTED} more)"]
+    return plain
+
+
+def _plain(value: Any) -> JsonValue:
+    """Return a value that JSON holds and gives back: no NumPy scalars, NaN as None, infinity as text."""
     value = value.item() if isinstance(value, np.generic) else value
-    if isinstance(value, float) and value != value:  # noqa: PLR0124  NaN
-        return None
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple | set | frozenset | np.ndarray):
+        return [_plain(v) for v in value]
+    if isinstance(value, float) and not np.isfinite(value):
+        return None if np.isnan(value) else str(value)
     return value if isinstance(value, str | int | float | bool) or value is None else str(value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field, JsonValue
+from pydantic import Field, JsonValue, field_validator
 
 from distillery.data.table import Split
 from distillery.spec import Spec
@@ -10,6 +10,9 @@ from distillery.spec import Spec
 
 class ExpectationSpec(Spec):
     """An expectation of Great Expectations, by its class name.
+
+    Whether the class exists is only known once the library is imported (seconds), so a config
+    is held to the form of the name; the name itself is checked before anything is validated.
 
     Attributes:
         type: such as ``ExpectColumnValuesToBeBetween`` (or ``expect_column_values_to_be_between``).
@@ -21,12 +24,22 @@ class ExpectationSpec(Spec):
     arguments: dict[str, JsonValue] = Field(default_factory=dict)
     split: Split | None = None
 
+    @field_validator("type")
+    @classmethod
+    def _looks_like_an_expectation(cls, name: str) -> str:
+        if not (name.isidentifier() and name.lower().startswith("expect")):
+            example = "ExpectColumnValuesToBeBetween"
+            raise ValueError(f"type must be an expectation's class name such as {example}, got {name!r}")
+        return name
+
 
 class ValidationSpec(Spec):
     """What every table is held to, built from its schema, and what the config adds.
 
+    Shares are judged in each split by itself.
+
     Attributes:
-        mostly: share of rows that must hold in ranges.
+        mostly: share of present values that must lie in the column's range.
         mostly_known: share of present values that must be categories seen in training.
         range_tolerance: how far beyond the training range a value may lie, in widths of it.
         max_missing: share of missing values in a column, at most.

@@ -1,0 +1,24 @@
+"""Tests never touch the ZenML and MLflow stores of the person who runs them."""
+
+import os
+import tempfile
+
+import pytest
+
+_STORE = tempfile.mkdtemp(prefix="distillery-tests-")
+os.environ.update(
+    ZENML_CONFIG_PATH=f"{_STORE}/config",
+    ZENML_REPOSITORY_PATH=f"{_STORE}/repository",
+    ZENML_ANALYTICS_OPT_IN="false",
+    ZENML_ENABLE_RICH_TRACEBACK="false",
+    MLFLOW_DISABLE_TELEMETRY="true",
+    GX_ANALYTICS_ENABLED="false",
+)
+os.makedirs(f"{_STORE}/repository", exist_ok=True)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """ZenML and MLflow warn about themselves and their neighbours; only there warnings are no errors."""
+    for item in items:
+        if {"pipelines", "materializers"} & set(item.path.parts):
+            item.add_marker(pytest.mark.filterwarnings("default"))

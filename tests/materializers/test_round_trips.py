@@ -1,0 +1,224 @@
+"""Every artifact type goes through its materializer unchanged, without pickle, and never half-read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from zenml.client import Client
+
+import materializers
+from distillery.data import Table
+from distillery.data.build import Roles, build_table
+from distillery.data.splits import SplitSpec
+from distillery.data.validation import ExpectationResult, ValidationReport
+from distillery.distillation import SoftLabels, SoftLabelsSpec, generate_soft_labels
+from distillery.errors import ArtifactError
+from distillery.evaluation import Entry, EvaluationSpec, evaluate_models
+from distillery.promotion import GatesSpec, StagedModel, judge
+from distillery.report.model import DataFacts, Origin, Report, SoftLabelFacts
+from distillery.students import Lesson, LogisticRegressionSpec, MLPSpec
+from distillery.teachers import XGBoostSpec
+
+
+def small_table() -> Table:
+    """A table whose column names and values are hard to escape."""
+    rng = np.random.default_rng(3)
+    n = 240
+    raw = pd.DataFrame(
+        {
+            "a|b <i>": rng.normal(size=n),
+            "größe": rng.choice(["ä", "b|", None, "<script>alert(1)</script>"], n),
+            "day": np.repeat(np.arange(n // 8), 8),
+        }
+    )
+    raw["y"] = (raw["a|b <i>"] + rng.normal(size=n) * 0.3 > 0).astype(int)
+    return build_table(raw, Roles(target="y", group="day"), SplitSpec(), seed=0)
+
+
+@pytest.fixture(scope="module")
+def artifacts():
+    """One artifact of every type, made as the steps make them."""
+    table = small_table()
+    train, valid, test = (table.rows(name) for name in ("train", "valid", "test"))
+    spec = XGBoostSpec(trees=10, threads=1)
+    teacher = spec.fit(train, valid, table.schema, seed=0)
+    labels = generate_soft_labels(
+        table, teacher, lambda a, b: spec.fit(a, b, table.schema, seed=0), SoftLabelsSpec(folds=2), seed=0
+    )
+    lesson = Lesson(table.schema, train, valid, labels.logits["train"])
+    student = MLPSpec(widths=(4,), epochs=2).fit(lesson, seed=0)
+    linear = LogisticRegressionSpec().fit(lesson, seed=0)
+    control = MLPSpec(widths=(4,), epochs=2).control().fit(lesson, seed=0)
+    entries = [
+        Entry("xgboost", "teacher", "xgboost", "teacher xgboost", model=teacher),
+        Entry("mlp", "student", "mlp", "student mlp", model=student),
+        Entry("mlp", "control", "mlp", "control mlp", model=control),
+    ]
+    cards = evaluate_models(
+        entries,
+        y=test.labels,
+        features=test.features,
+        weights=None,
+        groups=table.groups("test"),
+        spec=EvaluationSpec(replicates=20, cost=False),
+        seed=0,
+        scenario="small",
+        classes=table.schema.classes,
+    )
+    verdict = judge(cards, GatesSpec(), StagedModel())
+    held = ExpectationResult(
+        expectation="ExpectX",
+        column="a|b <i>",
+        split=None,
+        success=True,
+        checked=240,
+        unexpected=0,
+        examples=(),
+        detail="",
+        arguments={},
+        repair="",
+    )
+    validation = ValidationReport(results=(held,), rows=240, columns=4)
+    report = Report(
+        scenario="small",
+        data=DataFacts.of(table),
+        table_schema=table.schema,
+        validation=validation,
+        soft_labels=SoftLabelFacts.of(labels, table),
+        scorecards=cards,
+        verdict=verdict,
+        origin=Origin(created="2026-01-01", run="r", git_commit=None, versions={}, settings={}),
+    )
+    return {
+        "TableMaterializer": table,
+        "SoftLabelsMaterializer": labels,
+        "TeacherMaterializer": teacher,
+        "StudentMaterializer": student,
+        "StudentMaterializer linear": linear,
+        "ScorecardsMaterializer": cards,
+        "VerdictMaterializer": verdict,
+        "ValidationReportMaterializer": validation,
+        "ReportMaterializer": report,
+    }
+
+
+CASES = [*materializers.__all__, "StudentMaterializer linear"]
+
+
+@pytest.fixture
+def store(tmp_path):
+    """A folder inside a local artifact store."""
+    store = Client().active_stack.artifact_store
+    folder = Path(store.path) / "test" / tmp_path.name
+    folder.mkdir(parents=True)
+    return folder
+
+
+def materializer_of(case, folder):
+    return getattr(materializers, case.split()[0])(uri=str(folder))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_is_loaded_equals_what_was_saved(case, artifacts, store):
+    """Round trip, checked by content: the files of the loaded artifact are those that were saved."""
+    data, materializer = artifacts[case], materializer_of(case, store)
+    materializer.save(data)
+    loaded = materializer_of(case, store).load(type(data))
+    assert type(loaded) is type(data)
+    for name, content in materializer.to_files(data).items():
+        assert materializer.to_files(loaded)[name] == content, name
+    assert materializer.compute_content_hash(loaded) == materializer.compute_content_hash(data)
+
+
+@pytest.mark.parametrize("case", ["TeacherMaterializer", "StudentMaterializer", "StudentMaterializer linear"])
+def test_a_loaded_model_predicts_the_same_numbers(case, artifacts, store):
+    """Bit for bit, and the training curves come back with a student."""
+    model, materializer = artifacts[case], materializer_of(case, store)
+    materializer.save(model)
+    loaded = materializer.load(type(model))
+    rows = artifacts["TableMaterializer"].rows("test").features
+    np.testing.assert_array_equal(loaded.predict_proba(rows), model.predict_proba(rows))
+    assert getattr(loaded, "history", None) == getattr(model, "history", None)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_an_artifact_without_its_manifest_is_refused(case, artifacts, store):
+    """The manifest is written last, so a save that broke off is never read."""
+    materializer = materializer_of(case, store)
+    materializer.save(artifacts[case])
+    (store / "manifest.json").unlink()
+    with pytest.raises(ArtifactError, match="is incomplete: it has no manifest.json; run the step again"):
+        materializer.load(type(artifacts[case]))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_file_that_is_missing_or_changed_is_refused(case, artifacts, store):
+    """Every file is checked against the manifest."""
+    materializer = materializer_of(case, store)
+    materializer.save(artifacts[case])
+    for name in json.loads((store / "manifest.json").read_text()):
+        content = (store / name).read_bytes()
+        (store / name).write_bytes(content[: len(content) // 2])
+        with pytest.raises(ArtifactError, match=f"was changed: {name}"):
+            materializer.load(type(artifacts[case]))
+        (store / name).unlink()
+        with pytest.raises(ArtifactError, match=f"{name} is missing"):
+            materializer.load(type(artifacts[case]))
+        (store / name).write_bytes(content)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_save_that_breaks_off_leaves_nothing_readable(case, artifacts, store, monkeypatch):
+    """The disk fills up at the last file."""
+    materializer = materializer_of(case, store)
+    write = type(materializer)._write
+
+    def full(self, name, content):
+        if name == "manifest.json":
+            raise OSError(28, "No space left on device")
+        write(self, name, content)
+
+    monkeypatch.setattr(type(materializer), "_write", full)
+    with pytest.raises(OSError, match="No space left"):
+        materializer.save(artifacts[case])
+    with pytest.raises(ArtifactError, match="incomplete"):
+        materializer.load(type(artifacts[case]))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_dashboard_gets_pages_and_metadata(case, artifacts, store):
+    """Pages are written beside the artifact, escaped, and metadata has plain values."""
+    materializer = materializer_of(case, store)
+    metadata = materializer.extract_metadata(artifacts[case])
+    assert metadata
+    json.dumps(metadata)
+    for uri, kind in materializer.save_visualizations(artifacts[case]).items():
+        page = Path(uri).read_text()
+        assert kind.value in {"html", "markdown"}
+        assert "<script>" not in page
+        assert "<i>" not in page.replace("\\|", "|")
+
+
+def test_no_materializer_pickles(artifacts, store):
+    """No saved file is a pickle or a zip that holds one."""
+    for case in CASES:
+        folder = store / case.replace(" ", "_")
+        folder.mkdir()
+        materializer_of(case, folder).save(artifacts[case])
+    for path in store.rglob("*"):
+        if path.is_file():
+            assert not path.read_bytes().startswith(b"\x80"), path
+            assert path.suffix not in {".pkl", ".pickle", ".pt", ".joblib"}
+
+
+def test_soft_labels_keep_their_split_order(artifacts):
+    """Loading gives every split, with the folds of training rows."""
+    labels = artifacts["SoftLabelsMaterializer"]
+    again = SoftLabels.from_files(labels.to_files())
+    assert set(again.logits) == {"train", "valid", "test"}
+    np.testing.assert_array_equal(again.fold, labels.fold)
+

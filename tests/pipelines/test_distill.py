@@ -1,0 +1,225 @@
+"""The whole pipeline, on real stores."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from zenml.client import Client
+
+from distillery.errors import InputError
+from steps._registry import STAGING
+
+ROOT = Path(__file__).resolve().parents[2]
+STEPS = {
+    "ingest",
+    "validate",
+    "train_teacher",
+    "generate_soft_labels",
+    "train_student_mlp",
+    "train_control_mlp",
+    "evaluate",
+    "compression_report",
+    "promote",
+}
+
+
+POOR_MLP = {"kind": "mlp", "widths": [2], "bins": 1, "epochs": 1, "batch_size": 1024, "learning_rate": 1e-5}
+
+
+def cards_of(record):
+    return record.steps["evaluate"].outputs["scorecards"][0].load()
+
+
+def verdict_of(record):
+    return record.steps["evaluate"].outputs["verdict"][0].load()
+
+
+def test_a_run_distils_measures_reports_and_promotes(run, parameters, tracking, raw, tmp_path):
+    """One run ends with runs in MLflow, a report, and a student under the alias that predicts raw rows."""
+    record = run(parameters)
+    name = parameters["scenario"]
+    assert record.status == "completed"
+    assert set(record.steps) == STEPS
+
+    version = tracking.get_model_version_by_alias(f"{name}-student", STAGING)
+    assert version.version == 1
+    assert version.tags["distillery.dataset_digest"]
+    assert version.tags["distillery.gate.not_worse_than_staged"].startswith("passed")
+
+    report = json.loads((tmp_path / "reports" / name / "report.json").read_text())
+    assert report["verdict"]["action"] == "promote"
+    assert {card["role"] for card in report["scorecards"]["cards"]} == {"teacher", "student", "control"}
+    assert name in (tmp_path / "reports" / name / "report.md").read_text()
+
+    mlflow.set_tracking_uri(tracking.tracking_uri)
+    model = mlflow.pyfunc.load_model(f"models:/{name}-student@{STAGING}")
+    rows = raw.head(3).copy()
+    rows.loc[0, "city"] = "Atlantis"
+    rows.loc[1, ["age", "income"]] = np.nan
+    rows.loc[2, "plan"] = None
+    proba = model.predict(rows)
+    assert list(proba.columns) == ["no", "yes"]
+    np.testing.assert_allclose(proba.sum(axis=1), 1, atol=1e-6)
+
+
+def test_every_model_has_its_own_run_with_the_same_metric_names(run, parameters, tracking):
+    """Teacher, student and control are children of one parent run and line up in the compare view."""
+    record = run({**parameters, "evaluation": {"replicates": 20, "cost": True}})
+    experiment = tracking.get_experiment_by_name(parameters["scenario"])
+    runs = tracking.search_runs([experiment.experiment_id])
+    parent = next(r for r in runs if r.info.run_name == record.name)
+    children = {r.info.run_name: r for r in runs if r.data.tags.get("mlflow.parentRunId") == parent.info.run_id}
+    assert set(children) == {"teacher xgboost", "student mlp T=1 α=0.9", "control mlp"}
+    shared = {"test.auc_roc", "test.log_loss", "test.auc_roc_low", "cost.params", "cost.bytes", "cost.rows_per_second"}
+    for child in children.values():
+        assert shared <= set(child.data.metrics)
+        assert child.data.tags["distillery.scenario"] == parameters["scenario"]
+    assert "agreement.rate" in children["control mlp"].data.metrics
+    assert parent.data.params["teacher.trees"] == "60"
+    assert {d.dataset.digest for d in parent.inputs.dataset_inputs} == {
+        record.steps["ingest"].outputs["table"][0].run_metadata["digest"]
+    }
+    history = tracking.get_metric_history(children["student mlp T=1 α=0.9"].info.run_id, "train.valid_log_loss")
+    assert len(history) == 4
+
+
+def test_a_second_run_comes_from_cache_and_keeps_the_staged_model(run, parameters, tracking):
+    """Equal numbers tie with the staged model, which stays; its runs are complete all the same."""
+    first = run(parameters)
+    second = run(parameters)
+    assert second.steps["train_teacher"].status == "cached"
+    assert second.steps["train_student_mlp"].status == "cached"
+    verdict = verdict_of(second)
+    assert verdict.action == "keep_staged"
+    assert "ties keep the staged model" in verdict.reason
+    assert tracking.get_model_version_by_alias(f"{parameters['scenario']}-student", STAGING).version == 1
+    for role in ("teacher", "student", "control"):
+        one, two = (cards_of(r).of_role(role)[0] for r in (first, second))
+        assert one.quality == two.quality
+    runs = tracking.search_runs([tracking.get_experiment_by_name(parameters["scenario"]).experiment_id])
+    assert sum(r.info.run_name == "teacher xgboost" for r in runs) == 2
+
+
+def test_two_runs_with_one_config_give_the_same_numbers(run, parameters):
+    """Nothing but the config decides a number: training again, without cache, repeats them."""
+    parameters["seed"] = 7  # no other test's run may answer from cache
+    first = run(parameters)
+    before = cards_of(first)
+    Client().delete_pipeline_run(first.id)  # what is gone cannot come from cache
+    second = run(parameters)
+    assert second.steps["train_student_mlp"].status == "completed"
+    after = cards_of(second)
+    for role in ("teacher", "student", "control"):
+        assert before.of_role(role)[0].quality == after.of_role(role)[0].quality
+
+
+def test_a_better_student_replaces_the_staged_one(run, parameters, tracking):
+    """The alias moves, and the version it left stays reachable."""
+    run({**parameters, "students": [POOR_MLP]})
+    record = run(parameters)
+    verdict = verdict_of(record)
+    assert verdict.action == "promote", verdict.reason
+    model = f"{parameters['scenario']}-student"
+    assert tracking.get_model_version_by_alias(model, STAGING).version == 2
+    assert tracking.get_model_version_by_alias(model, "previous-staging").version == 1
+
+
+def test_no_candidate_passes_and_the_run_ends_green(run, parameters, tracking):
+    """The report says why, and the registry is untouched."""
+    record = run({**parameters, "gates": {**parameters["gates"], "min_auc_retention": 1.5}})
+    assert record.status == "completed"
+    verdict = verdict_of(record)
+    assert verdict.action == "refuse"
+    assert "min_auc_retention" in verdict.reason
+    assert not tracking.search_registered_models(f"name = '{parameters['scenario']}-student'")
+
+
+def test_a_staged_model_that_cannot_read_these_columns_blocks_promotion(run, parameters, tracking, raw):
+    """A gate fails with the reason; the alias stays where it was."""
+    run(parameters)
+    path = parameters["source"]["path"]
+    raw.drop(columns="age").to_csv(path, index=False)
+    verdict = verdict_of(run(parameters))
+    assert verdict.action == "refuse"
+    failed = [g for g in verdict.judgements[0].gates if not g.passed]
+    assert [g.gate for g in failed] == ["not_worse_than_staged"]
+    assert "age" in failed[0].text
+    assert tracking.get_model_version_by_alias(f"{parameters['scenario']}-student", STAGING).version == 1
+
+
+def test_a_changed_file_is_read_again(run, parameters, raw):
+    """New rows in the same file are trained on; the cache does not answer for them."""
+    run(parameters)
+    raw.head(900).to_csv(parameters["source"]["path"], index=False)
+    record = run(parameters)
+    assert record.steps["train_teacher"].status == "completed"
+    assert sum(record.steps["ingest"].outputs["table"][0].load().counts.values()) == 900
+
+
+def test_three_classes_and_both_students(run, parameters, raw):
+    """A multiclass table runs the same way."""
+    three = raw.assign(churned=pd.qcut(raw.age + 10 * (raw.city == "Oslo"), 3, labels=["low", "mid", "high"]))
+    three.to_csv(parameters["source"]["path"], index=False)
+    record = run({**parameters, "students": [{"kind": "logistic_regression"}, *parameters["students"]]})
+    cards = cards_of(record)
+    assert cards.classes == ("high", "low", "mid")
+    assert len(cards.students) == 2
+    assert all(card.quality.metrics["auc_roc"].value > 0.7 for card in cards.students)
+
+
+def test_in_sample_labels_are_marked_in_the_report(run, parameters):
+    """Labels of rows the teacher had seen come with a warning."""
+    record = run({**parameters, "soft_labels": {"method": "in_sample"}})
+    report = record.steps["compression_report"].outputs["report"][0].load()
+    assert report.soft_labels.method == "in_sample"
+    assert any("in sample" in warning for warning in report.warnings)
+
+
+def test_privileged_columns_reach_the_teacher_only(run, parameters):
+    """Student and signature do without them."""
+    source = {**parameters["source"], "privileged": ["income"]}
+    record = run({**parameters, "source": source})
+    teacher = record.steps["train_teacher"].outputs["teacher"][0].load()
+    student = record.steps["train_student_mlp"].outputs["student"][0].load()
+    assert "income" in teacher.schema.names
+    assert "income" not in student.schema.names
+
+
+def test_a_failed_expectation_stops_before_training_and_is_kept(run, parameters, tracking):
+    """The error names expectation, column, rows and values; the result is saved and logged."""
+    wrong = {"type": "ExpectColumnValuesToBeInSet", "arguments": {"column": "city", "value_set": ["Oslo", "Lima"]}}
+    with pytest.raises(InputError, match=r"ExpectColumnValuesToBeInSet on column 'city': \d+ of 1,200 rows, e.g. 'Kyiv'"):
+        run({**parameters, "validation": {"expectations": [wrong]}})
+    record = Client().list_pipeline_runs(sort_by="desc:created", size=1).items[0]
+    assert set(record.steps) == {"ingest", "validate"}
+    kept = Client().list_artifact_versions(artifact="failed_validation_report", sort_by="desc:created").items[0].load()
+    assert [r.column for r in kept.failures] == ["city"]
+    experiment = tracking.get_experiment_by_name(parameters["scenario"])
+    failed = tracking.search_runs([experiment.experiment_id])[0]
+    assert failed.info.status == "FAILED"
+    assert [f.path for f in tracking.list_artifacts(failed.info.run_id, "report")] == [
+        "report/validation.html",
+        "report/validation.json",
+    ]
+
+
+def test_the_default_config_is_fully_set():
+    """ZenML's cache key holds only what was set: a default left out would be no part of it."""
+    from distillery.config import DistillConfig
+
+    config = DistillConfig.parse({})
+    for part in (config, config.source, config.source.split, config.teacher, *config.students, config.gates):
+        assert part.model_fields_set == set(type(part).model_fields)
+    assert config.students[0].control().model_fields_set == set(type(config.students[0]).model_fields)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda path: path.stem)
+def test_no_config_switches_the_cache_for_all_steps(path):
+    """At the top of a YAML it would override the steps' own choice, and serve promotion from cache."""
+    assert "enable_cache" not in yaml.safe_load(path.read_text())

@@ -1,0 +1,89 @@
+"""The report's facts, warnings and files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from distillery.data import Table
+from distillery.data.build import Roles, build_table
+from distillery.data.splits import SplitSpec
+from distillery.data.table import SPLITS
+from distillery.distillation import SoftLabels
+from distillery.evaluation import Comparison, Estimate
+from distillery.report.model import DataFacts, Report, SoftLabelFacts, warnings_of, write_report
+
+Make = Callable[..., Report]
+
+
+@pytest.fixture
+def table() -> Table:
+    rng = np.random.default_rng(0)
+    raw = pd.DataFrame({"x": rng.normal(size=100), "y": np.resize(["a", "b", "b", "b"], 100)})
+    return build_table(raw, Roles("y"), SplitSpec(), seed=0)
+
+
+def test_the_table_is_counted(table: Table) -> None:
+    """Rows and class shares per split, in class order."""
+    facts = DataFacts.of(table)
+    assert facts.rows == {"train": 60, "valid": 15, "test": 25}
+    assert facts.digest == table.digest
+    assert facts.classes["train"] == pytest.approx((0.25, 0.75), abs=0.01)
+    assert all(sum(shares) == pytest.approx(1) for shares in facts.classes.values())
+
+
+@pytest.mark.parametrize(("method", "folds"), [("cross_fitted", 3), ("in_sample", None)])
+def test_soft_labels_are_scored_on_the_hard_ones(table: Table, method: Any, folds: int | None) -> None:
+    """A teacher that says half and half has log 2 nats per row."""
+    logits = {name: np.full((n, 2), np.log(0.5), np.float32) for name, n in table.counts.items()}
+    fold = np.resize(np.arange(3), 60) if folds else np.full(60, -1)
+    facts = SoftLabelFacts.of(SoftLabels({name: logits[name] for name in SPLITS}, fold, method), table)
+    assert (facts.method, facts.folds) == (method, folds)
+    assert facts.train_log_loss == pytest.approx(np.log(2))
+
+
+def test_a_sound_report_has_no_warnings(report: Make) -> None:
+    """Nothing is said for the sake of saying it."""
+    one = report()
+    assert warnings_of(one.soft_labels, one.scorecards, one.verdict) == ()
+
+
+def test_in_sample_labels_harm_and_few_rows_are_warned_of(report: Make) -> None:
+    """Each in one sentence."""
+    one = report()
+    harm = Comparison(difference=Estimate(value=0.1, low=0.05, high=0.2), verdict="worse")
+    teacher, student, control = one.scorecards.cards
+    cards = one.scorecards.model_copy(
+        update={
+            "cards": (
+                teacher.model_copy(update={"rows": 90}),
+                student.model_copy(update={"lift": student.lift | {"log_loss": harm}}),
+                control,
+            )
+        }
+    )
+    in_sample = SoftLabelFacts(method="in_sample", folds=None, train_log_loss=0.1)
+    sample, did_harm, few = warnings_of(in_sample, cards, one.verdict)
+    assert "labelled in sample" in sample
+    assert did_harm == "student small: distillation did harm, its control has the lower log loss"
+    assert few == "the test split has only 90 rows: intervals are wide"
+
+
+def test_a_report_survives_json(report: Make) -> None:
+    """Every figure comes back."""
+    one = report(classes=(0, 1, 2))
+    assert Report.model_validate_json(one.model_dump_json()) == one
+
+
+def test_files_are_written_whole_and_replaced(tmp_path: Path) -> None:
+    """The folder is made; no partial file stays behind."""
+    folder = tmp_path / "reports" / "toy"
+    write_report({"report.md": "old", "report.json": "{}"}, folder)
+    write_report({"report.md": "näher"}, folder)
+    assert sorted(path.name for path in folder.iterdir()) == ["report.json", "report.md"]
+    assert (folder / "report.md").read_text(encoding="utf-8") == "näher"
