@@ -16,7 +16,7 @@ export MLFLOW_DISABLE_TELEMETRY ?= true
 export ZENML_ANALYTICS_OPT_IN ?= false
 export GX_ANALYTICS_ENABLED ?= false
 
-.PHONY: help run setup stack test test-slow check format ui dashboard bench-run lock clean
+.PHONY: help run setup stack test test-slow check format ui dashboard bench-run bench-file lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -62,6 +62,9 @@ dashboard: stack ## open ZenML's dashboard
 
 bench-run: setup ## time set-up and the default run on a fresh clone; print ratios and peak memory
 	$(PY) benchmarks/bench_run.py
+
+bench-file: setup ## distil one table over several seeds: make bench-file ARGS="TABLE --target late"
+	PYTHONPATH=. $(PY) benchmarks/bench_file.py $(ARGS)
 
 lock: .venv/bin/uv ## compile constraints.txt anew from pyproject.toml
 	$(BIN)/uv pip compile --quiet --python $(PY) --extra dev --no-header --no-annotate --no-emit-index-url \

@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -14,7 +15,7 @@ os.environ.update(
     MLFLOW_DISABLE_TELEMETRY="true",
     GX_ANALYTICS_ENABLED="false",
 )
-os.makedirs(f"{_STORE}/repository", exist_ok=True)
+Path(_STORE, "repository").mkdir()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

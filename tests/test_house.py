@@ -23,9 +23,9 @@ FLOORS: dict[str, set[str]] = {
     "evaluation": ROOT_MODULES | {"data"},
     "teachers": ROOT_MODULES | {"data"},
     "distillation": ROOT_MODULES | {"data", "teachers.base"},
-    "students": ROOT_MODULES | {"data", "distillation"},
+    "export": ROOT_MODULES | {"data"},
+    "students": ROOT_MODULES | {"data", "distillation", "export"},
     "promotion": ROOT_MODULES | {"evaluation"},
-    "export": ROOT_MODULES | {"data", "students"},
     "report": ROOT_MODULES | {"data", "evaluation", "teachers", "distillation", "students", "promotion", "export"},
     "config": ROOT_MODULES
     | {"data", "evaluation", "teachers", "distillation", "students", "promotion", "export", "report"},
@@ -206,9 +206,9 @@ def test_no_file_names_somebodys_machine(what: str) -> None:
     ids=lambda p: str(p.relative_to(ROOT)),
 )
 def test_every_test_states_a_fact(path: Path) -> None:
-    """A test's docstring is one line that says what holds; no test is skipped."""
+    """Every test has a docstring that says what holds, and none is skipped but on a foreign platform."""
     tests = [n for n in ast.walk(tree(path)) if isinstance(n, ast.FunctionDef) and n.name.startswith("test_")]
     assert tests
     assert [t.name for t in tests if not ast.get_docstring(t)] == []
     marks = {ast.unparse(d) for t in tests for d in t.decorator_list}
-    assert [mark for mark in marks if "skip" in mark] == []
+    assert [mark for mark in marks if "skip" in mark and "skipif(sys.platform" not in mark] == []

@@ -65,6 +65,8 @@ def build_table(raw: pd.DataFrame, roles: Roles, split: SplitSpec, *, seed: int,
     if rows is not None and rows < len(raw):
         raw = raw.sample(n=rows, random_state=seed).sort_index()
     raw = _without_pandas_categories(raw.reset_index(drop=True), roles)
+    if roles.time is not None:
+        raw = raw.assign(**{roles.time: _times(raw[roles.time])})
     apart = {roles.target, roles.group, roles.time, roles.weight, split.column, *roles.drop}
     features = [name for name in raw.columns if name not in apart]
     if not features:
@@ -144,6 +146,20 @@ def _plain(value: Any) -> Label:
     plain: Label = value.item() if isinstance(value, np.generic) else value
     # 0.0 and 1.0 (a target with gaps read from CSV) are the classes 0 and 1
     return int(plain) if isinstance(plain, float) and plain.is_integer() else plain
+
+
+def _times(values: pd.Series) -> pd.Series:
+    """Read points in time: numbers and dates as they are, text as ISO 8601, so that they sort as they should."""
+    if pd.api.types.is_numeric_dtype(values.dtype) or pd.api.types.is_datetime64_any_dtype(values.dtype):
+        return values
+    times = pd.to_datetime(values, errors="coerce", format="ISO8601", utc=True)
+    bad = values[times.isna() & values.notna()]
+    if len(bad):
+        raise DataError(
+            f"time column {values.name!r} must hold numbers or ISO 8601 dates such as 2013-01-31, got"
+            f" {shortlist(map(repr, bad.unique()))}"
+        )
+    return times
 
 
 def _weights(values: pd.Series) -> pd.Series:

@@ -261,3 +261,19 @@ def test_a_column_is_what_its_name_says() -> None:
     values = pd.Series(["b", None, "a"], name="c", dtype=object)
     expected = Column(name="c", kind="categorical", categories=("a", "b"), privileged=True, missing=1 - 2 / 3)
     assert describe(values, privileged=True) == expected
+
+
+def test_dates_written_otherwise_than_iso_are_refused_as_time():
+    """Sorted as text, 1/10/2013 would come before 1/2/2013 and the test split would not be the latest."""
+    raw = pd.DataFrame({"x": np.arange(30.0), "y": [0, 1] * 15, "day": [f"1/{i % 12 + 1}/2013" for i in range(30)]})
+    with pytest.raises(DataError, match=r"time column 'day' must hold numbers or ISO 8601 dates .* got '1/1/2013'"):
+        build_table(raw, Roles(target="y", time="day"), SplitSpec(), seed=0)
+
+
+def test_iso_dates_order_the_splits():
+    """The latest rows are the test split, whatever their place in the file."""
+    days = pd.date_range("2013-01-01", periods=60).strftime("%Y-%m-%d").to_numpy()
+    raw = pd.DataFrame({"x": np.arange(60.0), "y": [0, 1] * 30, "day": days}).sample(frac=1, random_state=0)
+    table = build_table(raw, Roles(target="y", time="day"), SplitSpec(), seed=0)
+    assert table.split("train")["day"].max() < table.split("valid")["day"].min()
+    assert table.split("valid")["day"].max() < table.split("test")["day"].min()

@@ -264,3 +264,14 @@ def test_a_folder_without_parquet_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("hello", encoding="utf-8")
     with pytest.raises(DataError, match="the file must be Parquet or a folder of Parquet files"):
         load(tmp_path)
+
+
+def test_a_folder_keeps_partition_columns_and_columns_of_later_files(tmp_path):
+    """What only a folder's name or a later file holds is read all the same."""
+    for year, extra in ((2012, {}), (2013, {"z": 1.5})):
+        (tmp_path / f"year={year}").mkdir()
+        frame = pd.DataFrame({"x": np.arange(30.0), "y": [0, 1] * 15}).assign(**extra)
+        frame.to_parquet(tmp_path / f"year={year}" / "part.parquet")
+    raw = FileSpec(path=str(tmp_path), target="y").read()
+    assert set(raw.columns) == {"x", "y", "year", "z"}
+    assert raw["z"].notna().sum() == 30

@@ -44,7 +44,7 @@ def width(estimate: Estimate) -> float:
 
 @pytest.mark.parametrize("n_classes", [2, 4])
 def test_intervals_hold_their_values(case: Callable[..., tuple[np.ndarray, np.ndarray]], n_classes: int) -> None:
-    """low <= value <= high for every metric, overall and per class."""
+    """Low <= value <= high for every metric, overall and per class."""
     y, proba = case(120, n_classes, 0)
     quality, _ = measure_quality(y, proba, Resamples.draw(120, 50, 0), CONFIDENCE)
     assert list(quality.metrics) == list(METRICS)

@@ -151,7 +151,7 @@ def test_an_artifact_without_its_manifest_is_refused(case, artifacts, store):
     materializer = materializer_of(case, store)
     materializer.save(artifacts[case])
     (store / "manifest.json").unlink()
-    with pytest.raises(ArtifactError, match="is incomplete: it has no manifest.json; run the step again"):
+    with pytest.raises(ArtifactError, match=r"is incomplete: it has no manifest\.json; run the step again"):
         materializer.load(type(artifacts[case]))
 
 
@@ -221,4 +221,3 @@ def test_soft_labels_keep_their_split_order(artifacts):
     again = SoftLabels.from_files(labels.to_files())
     assert set(again.logits) == {"train", "valid", "test"}
     np.testing.assert_array_equal(again.fold, labels.fold)
-

@@ -17,6 +17,8 @@ from zenml.client import Client
 from zenml.models import PipelineRunResponse
 from zenml.utils import source_utils
 
+from pipelines import distill_pipeline
+
 ROOT = Path(__file__).resolve().parents[2]
 FAST_TEACHER = {"kind": "xgboost", "trees": 60, "patience": 10, "learning_rate": 0.2, "depth": 4, "threads": 1}
 FAST_MLP = {"kind": "mlp", "widths": [16], "bins": 8, "epochs": 4, "batch_size": 128}
@@ -97,11 +99,9 @@ def parameters(raw: pd.DataFrame, tmp_path: Path, request: pytest.FixtureRequest
 @pytest.fixture
 def run(stack: Client) -> Callable[[dict[str, Any]], PipelineRunResponse]:
     """Run the pipeline in this process; return ZenML's record of it."""
-    from pipelines import distill_pipeline
 
     def run_pipeline(parameters: dict[str, Any]) -> PipelineRunResponse:
-        response = distill_pipeline(**parameters)
-        return Client().get_pipeline_run(response.id)
+        return stack.get_pipeline_run(distill_pipeline(**parameters).id)
 
     return run_pipeline
 
@@ -112,4 +112,3 @@ def no_run_left_open() -> Iterator[None]:
     yield
     while mlflow.active_run():
         mlflow.end_run()
-

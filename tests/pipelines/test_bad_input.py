@@ -14,7 +14,7 @@ from zenml.client import Client
 from distillery.errors import InputError
 from steps import _registry
 from steps._registry import STAGING, RegistryError
-from steps._tracking import StackError
+from steps._tracking import StackError, require_mlflow
 
 
 def with_column(raw, name, values):
@@ -86,7 +86,11 @@ FILES = {
     "not gzip": (b"a,b\n1,2\n", "data.csv.gz", r"must be a CSV table"),
     "not Parquet": (b"a,b\n1,2\n", "data.parquet", r"must be Parquet"),
     "header only": (b"age,churned\n", "data.csv", r"must have rows, got none"),
-    "repeated column": (b"age,age,churned\n1,2,yes\n", "data.csv", r"column names must differ, got 'age' more than once"),
+    "repeated column": (
+        b"age,age,churned\n1,2,yes\n",
+        "data.csv",
+        r"column names must differ, got 'age' more than once",
+    ),
 }
 
 
@@ -105,7 +109,10 @@ def test_a_file_that_cannot_be_read(case, run, parameters, tmp_path):
 CONFIGS = {
     "unknown key": ({"sed": 1}, r"unknown key 'sed'; did you mean 'seed'\?"),
     "unknown kind": ({"students": [{"kind": "mpl"}]}, r"students.0: Input tag 'mpl' .* 'logistic_regression', 'mlp'"),
-    "alpha": ({"students": [{"kind": "mlp", "alpha": 1.5}]}, r"students.0.mlp.alpha: .*less than or equal to 1, got 1.5"),
+    "alpha": (
+        {"students": [{"kind": "mlp", "alpha": 1.5}]},
+        r"students.0.mlp.alpha: .*less than or equal to 1, got 1.5",
+    ),
     "temperature": ({"students": [{"kind": "mlp", "temperature": 0}]}, r"temperature: .*greater than 0, got 0"),
 }
 
@@ -125,8 +132,6 @@ def test_a_stack_without_mlflow_is_refused_with_the_command_that_mends_it(run, p
     stack.activate_stack("default")
     try:
         with pytest.raises(StackError, match=r"must have an MLflow experiment tracker .* run `make stack`"):
-            from steps._tracking import require_mlflow
-
             require_mlflow()
         with pytest.raises(InputError, match="run `make stack`"):
             run(parameters)
@@ -148,7 +153,9 @@ def test_a_registry_that_cannot_be_reached_loses_nothing(run, parameters, tracki
         return register(*args, **kwargs)
 
     monkeypatch.setattr("steps.promote.register", unreachable)
-    with pytest.raises(RegistryError, match=rf"the model registry at {address} cannot be used: .*training\s+comes from cache"):
+    with pytest.raises(
+        RegistryError, match=rf"the model registry at {address} cannot be used: .*training\s+comes from cache"
+    ):
         run(parameters)
     monkeypatch.undo()
     mlflow.set_registry_uri("")
@@ -166,7 +173,7 @@ def test_somebody_who_promotes_meanwhile_is_not_overrun(run, parameters, trackin
     name = f"{parameters['scenario']}-student"
     register = _registry.register
 
-    def overtaken(uri, model_name, tags, *, expected):
+    def overtaken(uri, model_name, tags, **_):
         return register(uri, model_name, tags, expected="7")
 
     monkeypatch.setattr("steps.promote.register", overtaken)

@@ -12,6 +12,7 @@ import pytest
 import yaml
 from zenml.client import Client
 
+from distillery.config import DistillConfig
 from distillery.errors import InputError
 from steps._registry import STAGING
 
@@ -194,7 +195,9 @@ def test_privileged_columns_reach_the_teacher_only(run, parameters):
 def test_a_failed_expectation_stops_before_training_and_is_kept(run, parameters, tracking):
     """The error names expectation, column, rows and values; the result is saved and logged."""
     wrong = {"type": "ExpectColumnValuesToBeInSet", "arguments": {"column": "city", "value_set": ["Oslo", "Lima"]}}
-    with pytest.raises(InputError, match=r"ExpectColumnValuesToBeInSet on column 'city': \d+ of 1,200 rows, e.g. 'Kyiv'"):
+    with pytest.raises(
+        InputError, match=r"ExpectColumnValuesToBeInSet on column 'city': \d+ of 1,200 rows, e.g. 'Kyiv'"
+    ):
         run({**parameters, "validation": {"expectations": [wrong]}})
     record = Client().list_pipeline_runs(sort_by="desc:created", size=1).items[0]
     assert set(record.steps) == {"ingest", "validate"}
@@ -211,8 +214,6 @@ def test_a_failed_expectation_stops_before_training_and_is_kept(run, parameters,
 
 def test_the_default_config_is_fully_set():
     """ZenML's cache key holds only what was set: a default left out would be no part of it."""
-    from distillery.config import DistillConfig
-
     config = DistillConfig.parse({})
     for part in (config, config.source, config.source.split, config.teacher, *config.students, config.gates):
         assert part.model_fields_set == set(type(part).model_fields)

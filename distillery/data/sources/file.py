@@ -174,7 +174,10 @@ def _read_parquet(path: Path) -> pd.DataFrame:
     try:
         for file in [path] if path.is_file() else path.glob("*.parquet"):
             _refuse_repeated(pq.read_schema(file).names)
-        frame: pd.DataFrame = ds.dataset(path, format="parquet").to_table().to_pandas()
+        dataset = ds.dataset(path, format="parquet", partitioning="hive")
+        # A folder's schema is its first file's; later files may hold further columns.
+        schemas = [dataset.schema, *(fragment.physical_schema for fragment in dataset.get_fragments())]
+        frame: pd.DataFrame = dataset.replace_schema(pa.unify_schemas(schemas)).to_table().to_pandas()
     except (pa.ArrowInvalid, OSError) as error:
         raise DataError(f"the file must be Parquet or a folder of Parquet files, got: {error}") from error
     return frame

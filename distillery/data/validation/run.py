@@ -57,9 +57,7 @@ def validate_table(table: Table, spec: ValidationSpec, *, folds: int | None = No
 def _quiet() -> Iterator[None]:
     """Keep the library's telemetry, log lines and deprecations to itself."""
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")  # read when the library is imported
-    # it tells of every object it makes; the second logger has a level of its own
-    for name in ("great_expectations", "great_expectations.data_context.types.base"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger("great_expectations").setLevel(logging.WARNING)  # it tells of every object it makes
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
@@ -119,6 +117,8 @@ def _pandas_source() -> Any:
     import great_expectations as gx  # noqa: PLC0415  as above
     from great_expectations.data_context.types.base import ProgressBarsConfig  # noqa: PLC0415
 
+    # This module sets a level of its own when it is imported.
+    logging.getLogger(ProgressBarsConfig.__module__).setLevel(logging.WARNING)
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
     return context.data_sources.add_pandas("table")
