@@ -21,6 +21,7 @@ from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_DOES_
 from mlflow.tracking import MlflowClient
 from mlflow.types import ColSpec, DataType
 from mlflow.types import Schema as MlflowSchema
+from mlflow.types.schema import AnyType
 
 from distillery.data import Schema
 from distillery.errors import InputError
@@ -131,9 +132,12 @@ def requirements(student: Student) -> list[str]:
 
 
 def signature(schema: Schema) -> ModelSignature:
-    """Raw columns in (numbers as double, categories as string), one probability per class out."""
-    types = {"numeric": DataType.double, "categorical": DataType.string}
-    inputs = MlflowSchema([ColSpec(types[c.kind], c.name) for c in schema.columns])
+    """The raw columns it needs, one probability per class out.
+
+    Inputs are typed ``any``: MLflow would refuse a whole number where it expects a double, and a
+    missing value where it expects text. The student reads both, and names what it cannot read.
+    """
+    inputs = MlflowSchema([ColSpec(AnyType(), c.name) for c in schema.columns])
     return ModelSignature(inputs, MlflowSchema([ColSpec(DataType.double, str(label)) for label in schema.classes]))
 
 

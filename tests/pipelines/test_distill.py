@@ -67,6 +67,8 @@ def test_a_run_distils_measures_reports_and_promotes(run, parameters, tracking, 
     proba = model.predict(rows)
     assert list(proba.columns) == ["no", "yes"]
     np.testing.assert_allclose(proba.sum(axis=1), 1, atol=1e-6)
+    whole = rows.assign(age=40, plan=float("nan"))  # whole numbers, and a text column all missing
+    assert np.isfinite(model.predict(whole).to_numpy()).all()
 
 
 def test_every_model_has_its_own_run_with_the_same_metric_names(run, parameters, tracking):
