@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from zenml import step
+from zenml.logger import get_logger
 
 from distillery.data import Table
 from distillery.distillation import SoftLabels
@@ -12,6 +13,8 @@ from distillery.students import Lesson, Student, StudentSpec
 from materializers import StudentMaterializer
 from steps._cache import code_policy
 from steps._tracking import log_epoch, model_run, run_name
+
+logger = get_logger(__name__)
 
 
 @step(
@@ -31,4 +34,8 @@ def train_student(
     )
     name = run_name(role, spec.title, spec)
     with model_run(name, tags={"distillery.role": role}, settings=spec.model_dump(mode="json")):
-        return spec.fit(lesson, seed=seed, on_epoch=log_epoch)
+        student = spec.fit(lesson, seed=seed, on_epoch=log_epoch)
+    if student.history:
+        best = min(epoch["valid_log_loss"] for epoch in student.history)
+        logger.info("%s: %d epochs, best validation log loss %.4f", name, len(student.history), best)
+    return student
