@@ -1,12 +1,15 @@
 """Tests never touch the ZenML and MLflow stores of the person who runs them."""
 
+import atexit
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
 import pytest
 
 _STORE = tempfile.mkdtemp(prefix="distillery-tests-")
+atexit.register(shutil.rmtree, _STORE, ignore_errors=True)
 os.environ.update(
     ZENML_CONFIG_PATH=f"{_STORE}/config",
     ZENML_REPOSITORY_PATH=f"{_STORE}/repository",
@@ -21,5 +24,5 @@ Path(_STORE, "repository").mkdir()
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """ZenML and MLflow warn about themselves and their neighbours; only there warnings are no errors."""
     for item in items:
-        if {"pipelines", "materializers"} & set(item.path.parts):
+        if {"pipelines", "materializers", "slow"} & set(item.path.parts):
             item.add_marker(pytest.mark.filterwarnings("default"))

@@ -31,7 +31,8 @@ from distillery.students import Student
 STAGING, PREVIOUS = "staging", "previous-staging"
 DIGEST_TAG, BYTES_TAG = "distillery.dataset_digest", "distillery.cost.bytes"
 ROOT = Path(__file__).resolve().parents[1]
-BASE_REQUIREMENTS = ("mlflow", "numpy", "pandas", "pydantic")
+# What `distillery.students` imports, whatever the kind.
+PACKAGES = ("mlflow", "numpy", "pandas", "pydantic", "safetensors", "scikit-learn", "scipy", "skops", "torch", "tqdm")
 _ABSENT = {ErrorCode.Name(RESOURCE_DOES_NOT_EXIST), ErrorCode.Name(INVALID_PARAMETER_VALUE)}
 
 
@@ -113,7 +114,7 @@ def log_student(student: Student, example: pd.DataFrame) -> str:
             code_paths=[str(ROOT / "distillery")],
             signature=signature(student.schema),
             input_example=example[student.schema.names],
-            pip_requirements=requirements(student),
+            pip_requirements=requirements(),
         )
     return str(info.model_uri)
 
@@ -125,10 +126,9 @@ def write_files(files: Mapping[str, bytes], folder: Path) -> None:
         (folder / name).write_bytes(content)
 
 
-def requirements(student: Student) -> list[str]:
-    """Return the packages, pinned as installed here, that the logged student needs."""
-    names = (*BASE_REQUIREMENTS, *student.spec.requirements)
-    return [f"{name}=={installed(name).split('+')[0]}" for name in names]
+def requirements() -> list[str]:
+    """Return the packages that a logged student needs, pinned as installed here."""
+    return [f"{name}=={installed(name).split('+')[0]}" for name in PACKAGES]
 
 
 def signature(schema: Schema) -> ModelSignature:

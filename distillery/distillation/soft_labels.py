@@ -21,8 +21,8 @@ from distillery.data.model import Model
 from distillery.data.splits import assign_folds
 from distillery.data.table import SPLITS, Split
 from distillery.spec import Spec
-from distillery.teachers.base import to_logits
 
+LOGIT_BOUND = 1e-7  # a probability nearer to 0 carries no more information than this
 Fit = Callable[[Rows, Rows], Model]
 Method = Literal["cross_fitted", "in_sample"]
 
@@ -122,3 +122,13 @@ def generate_soft_labels(
 
 def _logits(model: Model, features: pd.DataFrame) -> np.ndarray:
     return to_logits(model.predict_proba(features)).astype(np.float32)
+
+
+def to_logits(proba: np.ndarray) -> np.ndarray:
+    """Return log probabilities ``(n, K)``, clipped below at log(1e-7), as the soft labels' logits.
+
+    >>> to_logits(np.array([[0.0, 1.0]])).round(2).tolist()
+    [[-16.12, 0.0]]
+    """
+    clipped = np.clip(proba, LOGIT_BOUND, 1.0)
+    return np.asarray(np.log(clipped / clipped.sum(axis=1, keepdims=True)))

@@ -50,7 +50,7 @@ class Batches:
 
     def shuffled(self, size: int) -> Iterator[Batches]:
         """Yield the rows once, in random order; a last batch of one row joins none and is left out."""
-        for index in torch.randperm(len(self.y)).split(size):
+        for index in torch.split(torch.randperm(len(self.y)), size):
             if len(index) > 1 or len(self.y) == 1:
                 soft = None if self.soft is None else self.soft[index]
                 yield Batches(tuple(x[index] for x in self.inputs), self.y[index], soft, self.weights[index])

@@ -92,11 +92,6 @@ class CandidateSpec(Spec):
         warmth = "" if temperature is None else f"T={temperature:g} "
         return f"{warmth}α={self.alpha:g}"
 
-    @property
-    @abstractmethod
-    def requirements(self) -> tuple[str, ...]:
-        """The packages that a fitted student needs to predict."""
-
     @abstractmethod
     def fit(self, lesson: Lesson, *, seed: int, on_epoch: OnEpoch | None = None) -> Student:
         """Fit a student; the same seed gives the same student on one machine."""

@@ -42,10 +42,6 @@ class LogisticRegressionSpec(CandidateSpec):
     max_iterations: PositiveInt = 2000
     min_frequency: PositiveInt = 10
 
-    @property
-    def requirements(self) -> tuple[str, ...]:
-        return "scikit-learn", "skops", "scipy"
-
     def fit(self, lesson: Lesson, *, seed: int, on_epoch: OnEpoch | None = None) -> LogisticRegressionStudent:
         """Fit on rows weighted by ``α · p_teacher + (1 − α) · [y = k]``; weights under 1e-3 are dropped.
 

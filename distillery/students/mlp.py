@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cached_property
+from itertools import pairwise
 from typing import Literal, final
 
 import numpy as np
@@ -53,10 +53,6 @@ class MLPSpec(CandidateSpec):
     batch_size: PositiveInt = 512
     learning_rate: PositiveFloat = 3e-3
     weight_decay: NonNegativeFloat = 1e-2
-
-    @property
-    def requirements(self) -> tuple[str, ...]:
-        return "torch", "safetensors"
 
     def control(self) -> MLPSpec:
         """Return the same network trained on hard labels only; its temperature plays no part."""
@@ -138,7 +134,7 @@ class _Network(nn.Module):
         """Give reserved codes that no training row used the mean vector of their column."""
         counts = torch.bincount(codes.flatten(), minlength=scaler.n_codes).float()
         borders = [*scaler.offsets.tolist(), scaler.n_codes]
-        for start, end in zip(borders[:-1], borders[1:], strict=True):
+        for start, end in pairwise(borders):
             weights = counts[start:end, None]
             mean = (self.table.weight[start:end] * weights).sum(0) / weights.sum().clamp(min=1)
             for code in (start + RawEncoder.MISSING, start + RawEncoder.UNSEEN):
@@ -170,7 +166,7 @@ class MLPStudent(Student):
     def to_files(self) -> dict[str, bytes]:
         """Return ``weights.safetensors`` (network, scaling, bin edges) beside spec and schema."""
         edges = self._network.edges
-        tensors = {f"network.{name}": t.contiguous() for name, t in self._learned.items()}
+        tensors = {f"network.{name}": t.contiguous() for name, t in self._network.state_dict().items()}
         tensors |= {f"scaler.{name}": torch.from_numpy(a) for name, a in self._scaler.arrays().items()}
         tensors["edges"] = torch.from_numpy(np.concatenate([*edges, np.empty(0)]))
         tensors["edge_borders"] = torch.tensor(np.cumsum([len(e) for e in edges])[:-1], dtype=torch.int64)
@@ -187,8 +183,3 @@ class MLPStudent(Student):
         with FlopCounterMode(display=False) as counter, torch.no_grad():
             self._network(*self._scaler(frame.iloc[:1]))
         return float(counter.get_total_flops())
-
-    @cached_property
-    def _learned(self) -> dict[str, Tensor]:
-        """The state without what the bin edges already say."""
-        return self._network.state_dict()

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 from distillery.data.saved import SPEC_FILE
 from distillery.teachers.base import Teacher as Teacher
-from distillery.teachers.base import to_logits as to_logits
 from distillery.teachers.xgboost import XGBoostSpec as XGBoostSpec
 
 TeacherSpec = XGBoostSpec  # a second kind makes this a union told apart by `kind`, as in students
@@ -17,4 +16,4 @@ def load_teacher(files: Mapping[str, bytes]) -> Teacher:
     return TeacherSpec.model_validate_json(files[SPEC_FILE]).load(files)
 
 
-__all__ = ["Teacher", "TeacherSpec", "XGBoostSpec", "load_teacher", "to_logits"]
+__all__ = ["Teacher", "TeacherSpec", "XGBoostSpec", "load_teacher"]

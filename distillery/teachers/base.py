@@ -1,4 +1,4 @@
-"""What every teacher can do, and the logits its soft labels are stored as."""
+"""What every teacher can do."""
 
 from __future__ import annotations
 
@@ -39,16 +39,3 @@ class Teacher(ABC):
     @abstractmethod
     def flops_per_row(self, frame: pd.DataFrame) -> float:
         """Floating point operations to predict one row, averaged over these rows."""
-
-
-LOGIT_BOUND = 1e-7  # a probability nearer to 0 carries no more information than this
-
-
-def to_logits(proba: np.ndarray) -> np.ndarray:
-    """Return log probabilities ``(n, K)``, clipped below at log(1e-7), as the soft labels' logits.
-
-    >>> to_logits(np.array([[0.0, 1.0]])).round(2).tolist()
-    [[-16.12, 0.0]]
-    """
-    clipped = np.clip(proba, LOGIT_BOUND, 1.0)
-    return np.log(clipped / clipped.sum(axis=1, keepdims=True))
