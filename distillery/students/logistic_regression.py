@@ -8,7 +8,6 @@ from typing import Literal, final
 
 import numpy as np
 import pandas as pd
-import skops.io as sio
 from pydantic import Field, PositiveInt
 from scipy.special import softmax
 from sklearn.compose import ColumnTransformer
@@ -21,11 +20,11 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from distillery.data import Schema
 from distillery.data.model import ParameterCount
 from distillery.data.saved import header_files, read_schema
-from distillery.errors import ArtifactError, TrainingError, shortlist
+from distillery.errors import TrainingError
+from distillery.students import _skops
 from distillery.students.base import CandidateSpec, Lesson, OnEpoch, Student
 
 LEAST_WEIGHT = 1e-3  # a row of less weight teaches nothing, and costs as much as any other
-TRUSTED_TYPES: list[str] = ["numpy.dtype"]  # what skops may load beyond its own list
 
 
 class LogisticRegressionSpec(CandidateSpec):
@@ -69,11 +68,7 @@ class LogisticRegressionSpec(CandidateSpec):
         Raises:
             ArtifactError: the file holds types that are not trusted.
         """
-        untrusted = set(sio.get_untrusted_types(data=files["model.skops"])) - set(TRUSTED_TYPES)
-        if untrusted:
-            raise ArtifactError(f"model.skops must hold trusted types only, got {shortlist(sorted(untrusted))}")
-        pipeline = sio.loads(files["model.skops"], trusted=TRUSTED_TYPES)
-        return LogisticRegressionStudent(self, read_schema(files), pipeline)
+        return LogisticRegressionStudent(self, read_schema(files), _skops.load(files["model.skops"]))
 
 
 def weighted_rows(lesson: Lesson, alpha: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -119,7 +114,7 @@ class LogisticRegressionStudent(Student):
 
     def to_files(self) -> dict[str, bytes]:
         """Return ``model.skops`` (scikit-learn pipeline, no pickle) beside spec and schema."""
-        return {**header_files(self.spec, self.schema), "model.skops": sio.dumps(self._pipeline)}
+        return {**header_files(self.spec, self.schema), "model.skops": _skops.dump(self._pipeline)}
 
     def parameter_count(self) -> ParameterCount:
         """Count coefficients and intercepts; the preprocessing adds a median, mean and scale per number."""
