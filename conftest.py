@@ -17,6 +17,7 @@ os.environ.update(
     ZENML_ENABLE_RICH_TRACEBACK="false",
     MLFLOW_DISABLE_TELEMETRY="true",
     GX_ANALYTICS_ENABLED="false",
+    OMP_NUM_THREADS="1",  # tiny fits lose more to waiting threads than they gain
 )
 Path(_STORE, "repository").mkdir()
 

@@ -6,6 +6,8 @@ logits too. A binary student's single logit z stands for the row ``[0, z]``.
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -50,10 +52,10 @@ def distillation_loss(
         y: class indices ``(batch,)`` int64.
         alpha: in [0, 1]; 0 trains on hard labels alone.
         temperature: T > 0, for the soft part.
-        weights: row weights ``(batch,)``; the mean is weighted.
+        weights: row weights ``(batch,)``; the mean is weighted, and 0 where all of them are 0.
 
     Raises:
-        ValueError: shapes differ, α lies outside [0, 1] or T is not positive.
+        ValueError: shapes differ, α lies outside [0, 1], or T is not positive and finite.
 
     >>> z = torch.tensor([[0.0, 0.0]])
     >>> round(distillation_loss(z, z, torch.tensor([1]), alpha=0.0, temperature=1.0).item(), 4)  # log 2
@@ -63,7 +65,9 @@ def distillation_loss(
     soft = soft_cross_entropy(student, teacher, temperature=temperature)
     hard = F.cross_entropy(student, y, reduction="none")
     rows = alpha * soft + (1 - alpha) * hard
-    return rows.mean() if weights is None else (rows * weights).sum() / weights.sum()
+    if weights is None:
+        return rows.mean()
+    return (rows * weights).sum() / weights.sum().clamp(min=torch.finfo(weights.dtype).tiny)
 
 
 def _check(student: Tensor, teacher: Tensor, y: Tensor, alpha: float, temperature: float) -> None:
@@ -74,8 +78,8 @@ def _check(student: Tensor, teacher: Tensor, y: Tensor, alpha: float, temperatur
         )
     if not 0 <= alpha <= 1:
         raise ValueError(f"alpha must be in [0, 1], got {alpha}")
-    if not temperature > 0:
-        raise ValueError(f"temperature must be positive, got {temperature}")
+    if not 0 < temperature < math.inf:
+        raise ValueError(f"temperature must be positive and finite, got {temperature}")
 
 
 def binary_logits(z: Tensor) -> Tensor:

@@ -66,12 +66,13 @@ class Scaler:
         """
         numbers, codes = self._encode(frame)
         absent = np.isnan(numbers)
-        scaled = (np.where(absent, self.median, numbers) - self.center) / self.scale
+        with np.errstate(over="ignore"):  # what lies beyond float32 becomes infinite, and saturates in the network
+            scaled = ((np.where(absent, self.median, numbers) - self.center) / self.scale).astype(np.float32)
         shared = codes + self.offsets
         if len(self.rare) and shared.size:
             shared = np.where(np.isin(shared, self.rare), self.offsets + RawEncoder.UNSEEN, shared)
         mask = absent[:, self.indicated].astype(np.float32)
-        return torch.from_numpy(scaled.astype(np.float32)), torch.from_numpy(mask), torch.from_numpy(shared)
+        return torch.from_numpy(scaled), torch.from_numpy(mask), torch.from_numpy(shared)
 
 
 def quantile_bins(numbers: np.ndarray, bins: int) -> list[np.ndarray]:
@@ -105,9 +106,10 @@ class PiecewiseLinear(nn.Module):
         self.column: Tensor
         self.left: Tensor
         self.slope: Tensor
-        self.register_buffer("column", torch.from_numpy(column.astype(np.int64)))
-        self.register_buffer("left", torch.from_numpy(left.astype(np.float32)))
-        self.register_buffer("slope", torch.from_numpy((1 / width).astype(np.float32)))
+        # Not saved: the edges say it all.
+        self.register_buffer("column", torch.from_numpy(column.astype(np.int64)), persistent=False)
+        self.register_buffer("left", torch.from_numpy(left.astype(np.float32)), persistent=False)
+        self.register_buffer("slope", torch.from_numpy((1 / width).astype(np.float32)), persistent=False)
 
     def forward(self, numbers: Tensor) -> Tensor:
         """Encode scaled numbers."""

@@ -49,11 +49,12 @@ class Batches:
         )
 
     def shuffled(self, size: int) -> Iterator[Batches]:
-        """Yield the rows once, in random order; a last batch of one row joins none and is left out."""
-        for index in torch.split(torch.randperm(len(self.y)), size):
-            if len(index) > 1 or len(self.y) == 1:
-                soft = None if self.soft is None else self.soft[index]
-                yield Batches(tuple(x[index] for x in self.inputs), self.y[index], soft, self.weights[index])
+        """Yield the rows once, in random order."""
+        order = torch.randperm(len(self.y))
+        for start in range(0, len(order), size):
+            index = order[start : start + size]
+            soft = None if self.soft is None else self.soft[index]
+            yield Batches(tuple(x[index] for x in self.inputs), self.y[index], soft, self.weights[index])
 
 
 @dataclass(frozen=True)
@@ -89,8 +90,9 @@ def train_network(
     best, best_state = math.inf, network.state_dict()
     waited = 0
     for epoch in tqdm(range(schedule.epochs), desc="training", unit="epoch", disable=None, leave=False):
-        loss = _run_epoch(network, train, schedule, optimizer, cycle, epoch)
+        loss = _run_epoch(network, train, schedule, optimizer, cycle)
         history.append({"train_loss": loss, "valid_log_loss": log_loss(network, valid)})
+        _check_finite(history, cycle.get_last_lr()[0])
         if on_epoch:
             on_epoch(epoch, history[-1])
         waited += 1
@@ -109,7 +111,6 @@ def _run_epoch(
     schedule: Schedule,
     optimizer: torch.optim.Optimizer,
     cycle: torch.optim.lr_scheduler.LRScheduler,
-    epoch: int,
 ) -> float:
     network.train()
     total, rows = 0.0, 0
@@ -129,13 +130,16 @@ def _run_epoch(
         optimizer.step()
         cycle.step()
         total, rows = total + loss.item() * len(batch.y), rows + len(batch.y)
-    if not math.isfinite(total):
-        rate = cycle.get_last_lr()[0]
-        raise TrainingError(
-            f"the training loss must be finite, got {total} in epoch {epoch + 1} at learning rate {rate:.2g};"
-            " lower learning_rate, or look for extreme values in the columns"
-        )
     return total / rows
+
+
+def _check_finite(history: list[dict[str, float]], rate: float) -> None:
+    for name, loss in history[-1].items():
+        if not math.isfinite(loss):
+            raise TrainingError(
+                f"{name} must be finite, got {loss} in epoch {len(history)} at learning rate {rate:.2g};"
+                " lower learning_rate, or look for extreme values in the columns"
+            )
 
 
 @torch.inference_mode()

@@ -85,7 +85,9 @@ def weighted_rows(lesson: Lesson, alpha: float) -> tuple[np.ndarray, np.ndarray,
 
 
 def _preprocessing(schema: Schema, min_frequency: int) -> ColumnTransformer:
-    numeric = make_pipeline(SimpleImputer(strategy="median", add_indicator=True), StandardScaler())
+    numeric = make_pipeline(
+        SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True), StandardScaler()
+    )
     categorical = OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=min_frequency)
     named = [
         ("numeric", numeric, [c.name for c in schema.numeric]),
@@ -106,7 +108,7 @@ class LogisticRegressionStudent(Student):
 
     def predict_proba(self, frame: pd.DataFrame) -> np.ndarray:
         """Return class probabilities ``(n, K)`` of raw rows."""
-        if frame.empty:
+        if len(frame) == 0:
             return np.empty((0, self.schema.n_classes))
         proba = np.zeros((len(frame), self.schema.n_classes))  # a class absent from training stays 0
         proba[:, self._linear.classes_] = self._pipeline.predict_proba(self.schema.conform(frame))
@@ -117,13 +119,19 @@ class LogisticRegressionStudent(Student):
         return {**header_files(self.spec, self.schema), "model.skops": _skops.dump(self._pipeline)}
 
     def parameter_count(self) -> ParameterCount:
-        """Count coefficients and intercepts; the preprocessing adds a median, mean and scale per number."""
+        """Count coefficients and intercepts; a median per number, and mean and scale of what is scaled, come on top."""
         learnable = self._linear.coef_.size + self._linear.intercept_.size
-        return ParameterCount(total=learnable + 3 * len(self.schema.numeric), learnable=learnable)
+        return ParameterCount(total=learnable + len(self.schema.numeric) + 2 * self._n_scaled, learnable=learnable)
 
     def flops_per_row(self, frame: pd.DataFrame) -> float:
         """A multiplication and an addition per coefficient, and two operations per scaled number."""
-        return float(2 * self._linear.coef_.size + 2 * len(self.schema.numeric))
+        return float(2 * self._linear.coef_.size + 2 * self._n_scaled)
+
+    @property
+    def _n_scaled(self) -> int:
+        """How many numbers are scaled: the numeric columns and their missing indicators."""
+        numeric = self._pipeline[0].named_transformers_.get("numeric")
+        return 0 if numeric is None else int(numeric[-1].n_features_in_)
 
     @property
     def _linear(self) -> LogisticRegression:

@@ -113,7 +113,7 @@ class _Network(nn.Module):
         self.edges = edges
         self.binary = schema.n_classes == 2
         self.bins = PiecewiseLinear(edges)
-        self.table = nn.Embedding(max(scaler.n_codes, 1), spec.embedding)
+        self.table = nn.Embedding(scaler.n_codes, spec.embedding)
         nn.init.normal_(self.table.weight, std=spec.embedding**-0.5)
         n_numeric = len(schema.numeric)
         width = len(self.bins.left) + n_numeric + len(scaler.indicated) + spec.embedding * len(schema.categorical)

@@ -19,6 +19,9 @@ from distillery.spec import Spec
 from distillery.teachers.base import Teacher
 
 
+LARGEST = float(np.finfo(np.float32).max)  # XGBoost computes in float32 and refuses what overflows it
+
+
 class XGBoostSpec(Spec):
     """An XGBoost teacher; the names and meanings are XGBoost's own unless said otherwise.
 
@@ -96,7 +99,7 @@ class _Encoder:
     ) -> xgb.DMatrix:
         numbers, codes = self._encode(frame)
         known = np.where(codes >= RawEncoder.FIRST, codes - RawEncoder.FIRST, np.nan)
-        data = np.hstack([numbers, known]).astype(np.float32)
+        data = np.clip(np.hstack([numbers, known]), -LARGEST, LARGEST).astype(np.float32)
         return xgb.DMatrix(data, labels, weight=weights, feature_types=self._types, enable_categorical=True)
 
 
@@ -114,7 +117,7 @@ class XGBoostTeacher(Teacher):
 
     def predict_proba(self, frame: pd.DataFrame) -> np.ndarray:
         """Return class probabilities ``(n, K)`` of raw rows."""
-        if frame.empty:
+        if len(frame) == 0:
             return np.empty((0, self.schema.n_classes))
         p = np.asarray(self._booster.predict(self._encode.matrix(frame)), dtype=np.float64)
         return np.column_stack([1 - p, p]) if p.ndim == 1 else p / p.sum(axis=1, keepdims=True)

@@ -93,7 +93,7 @@ def test_row_weights_give_the_weighted_mean(batch):
     ("change", "message"),
     [
         ({"alpha": 1.5}, r"alpha must be in \[0, 1\], got 1.5"),
-        ({"temperature": 0.0}, r"temperature must be positive, got 0.0"),
+        ({"temperature": 0.0}, r"temperature must be positive and finite, got 0.0"),
         ({"teacher": torch.zeros(64, 3)}, r"one shape \(batch, K\) and y \(batch,\), got \(64, 4\), \(64, 3\)"),
     ],
 )

@@ -1,0 +1,183 @@
+"""Checks that every teacher and every student passes; a new kind gets all of them by being listed.
+
+Each check takes a `Case` and fails with an assertion. What a check catches is in its docstring.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from distillery.data import Table
+from distillery.data.build import Roles, build_table
+from distillery.data.splits import SplitSpec
+from distillery.errors import DataError
+
+
+def make_table(*, classes: int = 2, numeric: bool = True, categorical: bool = True, weight: bool = False) -> Table:
+    """A learnable table of 600 rows with missing values."""
+    rng = np.random.default_rng(5)
+    n = 600
+    signal = rng.normal(size=n)
+    city = rng.choice(["Oslo", "Lima", "Kyiv", "Rome"], n, p=[0.4, 0.3, 0.25, 0.05])
+    raw = pd.DataFrame(index=range(n))
+    if numeric:
+        raw["signal"] = np.where(rng.random(n) < 0.1, np.nan, signal)
+        raw["noise"] = rng.normal(1000, 50, n)
+        raw["zeros"] = np.where(rng.random(n) < 0.8, 0.0, rng.exponential(size=n))
+    if categorical:
+        raw["city"] = np.where(rng.random(n) < 0.1, None, city)
+        raw["plan"] = rng.choice(["a", "b"], n)
+    if weight:
+        raw["w"] = rng.uniform(0.5, 2, n)
+    score = (2 * signal if numeric else 0) + (2.0 * (city == "Oslo") if categorical else 0)
+    raw["y"] = pd.qcut(score + 0.3 * rng.normal(size=n), classes, labels=False)
+    return build_table(raw, Roles(target="y", weight="w" if weight else None), SplitSpec(), seed=0)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A kind under check: how to fit it on a table with a seed, and how to read it from files."""
+
+    fit: Callable[[Table, int], Any]
+    load: Callable[[dict[str, bytes]], Any]
+
+
+def check_purity_of_inputs(case: Case) -> None:
+    """Neither fitting nor predicting changes the rows that were given."""
+    table = make_table()
+    before = table.frame.copy(deep=True)
+    rows = table.rows("test").features
+    model = case.fit(table, 0)
+    model.predict_proba(rows)
+    pd.testing.assert_frame_equal(table.frame, before)
+
+
+def check_probabilities(case: Case) -> None:
+    """Shape (n, K), finite, in [0, 1], rows sum to 1, with two classes and with three."""
+    for classes in (2, 3):
+        table = make_table(classes=classes)
+        proba = case.fit(table, 0).predict_proba(table.rows("test").features)
+        assert proba.shape == (table.counts["test"], classes)
+        assert ((proba >= 0) & (proba <= 1)).all()
+        np.testing.assert_allclose(proba.sum(axis=1), 1, atol=1e-6)
+
+
+def check_row_order_is_irrelevant(case: Case) -> None:
+    """A row's probabilities do not depend on its neighbours."""
+    table = make_table()
+    model, rows = case.fit(table, 0), table.rows("test").features
+    np.testing.assert_allclose(model.predict_proba(rows[::-1])[::-1], model.predict_proba(rows), atol=1e-6)
+
+
+def check_one_row_equals_batch(case: Case) -> None:
+    """One row at a time gives what the batch gives."""
+    table = make_table(classes=3)
+    model, rows = case.fit(table, 0), table.rows("test").features.head(8)
+    single = np.vstack([model.predict_proba(rows.iloc[[i]]) for i in range(len(rows))])
+    np.testing.assert_allclose(single, model.predict_proba(rows), atol=1e-6)
+
+
+def check_zero_rows(case: Case) -> None:
+    """No rows in, no rows out."""
+    table = make_table(classes=3)
+    assert case.fit(table, 0).predict_proba(table.rows("test").features.head(0)).shape == (0, 3)
+
+
+def check_same_seed_same_model(case: Case) -> None:
+    """Two fits with one seed agree bit for bit, in memory and on disk."""
+    table = make_table()
+    one, two, rows = case.fit(table, 3), case.fit(table, 3), table.rows("test").features
+    np.testing.assert_array_equal(one.predict_proba(rows), two.predict_proba(rows))
+    assert one.to_files() == two.to_files()
+
+
+def check_round_trip_through_files(case: Case) -> None:
+    """What was saved predicts the same, bit for bit, and knows its schema and spec."""
+    for shape in ({}, {"classes": 3}, {"numeric": False}, {"categorical": False}):
+        table = make_table(**shape)
+        model, rows = case.fit(table, 0), table.rows("test").features
+        loaded = case.load(model.to_files())
+        np.testing.assert_array_equal(loaded.predict_proba(rows), model.predict_proba(rows))
+        assert (loaded.schema, loaded.spec) == (model.schema, model.spec)
+
+
+def check_unseen_and_missing_values(case: Case) -> None:
+    """A new category, a missing value in any column, and a row of nothing have probabilities."""
+    table = make_table()
+    model, rows = case.fit(table, 0), table.rows("test").features.head(4)
+    columns = [rows.assign(**{name: None}) for name in rows.columns]
+    nothing = rows.assign(**dict.fromkeys(rows.columns))
+    for changed in (rows.assign(city="Atlantis"), rows.assign(city=""), *columns, nothing):
+        assert np.isfinite(model.predict_proba(changed)).all()
+
+
+def check_extreme_values(case: Case) -> None:
+    """Values far outside training have probabilities."""
+    table = make_table()
+    model, rows = case.fit(table, 0), table.rows("test").features.head(4)
+    for value in (1e30, -1e30, 1e-300):
+        assert np.isfinite(model.predict_proba(rows.assign(noise=value, signal=-value))).all()
+
+
+def check_columns_are_found_by_name(case: Case) -> None:
+    """Their order is free, and further ones are ignored."""
+    table = make_table()
+    model, rows = case.fit(table, 0), table.rows("test").features
+    shuffled = rows[rows.columns[::-1]].assign(further="x")
+    np.testing.assert_array_equal(model.predict_proba(shuffled), model.predict_proba(rows))
+
+
+def check_wrong_columns_are_named(case: Case) -> None:
+    """An absent column, and text where a number is due, are named with the row."""
+    table = make_table()
+    model, rows = case.fit(table, 0), table.rows("test").features
+    with pytest.raises(DataError, match="'noise'"):
+        model.predict_proba(rows.drop(columns="noise"))
+    with pytest.raises(DataError, match="'noise' must be numeric, got 'x' in row 0"):
+        model.predict_proba(rows.assign(noise="x"))
+
+
+def check_learns(case: Case) -> None:
+    """Where the columns decide the class, most test rows are right."""
+    for classes, least in ((2, 0.75), (3, 0.55)):
+        table = make_table(classes=classes)
+        test = table.rows("test")
+        right = case.fit(table, 0).predict_proba(test.features).argmax(axis=1) == test.labels
+        assert right.mean() > least
+
+
+def check_row_weights(case: Case) -> None:
+    """Weights reach the fit: other weights, other model."""
+    light, heavy = make_table(weight=True), make_table(weight=True)
+    heavy.frame.loc[heavy.frame["y"] == 1, "w"] *= 20
+    rows = light.rows("test").features
+    assert case.fit(heavy, 0).predict_proba(rows)[:, 1].mean() > case.fit(light, 0).predict_proba(rows)[:, 1].mean()
+
+
+def check_counts_and_flops(case: Case) -> None:
+    """Parameters are whole and positive, learnable ones no more than all, and a row costs operations."""
+    table = make_table()
+    model = case.fit(table, 0)
+    count = model.parameter_count()
+    assert 0 < count.learnable <= count.total
+    assert model.flops_per_row(table.rows("test").features) > 0
+
+
+def check_nothing_is_pickled(case: Case) -> None:
+    """No saved file is a pickle."""
+    for name, content in case.fit(make_table(), 0).to_files().items():
+        assert not content.startswith(b"\x80"), name
+        assert name.rsplit(".", 1)[-1] not in {"pkl", "pickle", "pt", "joblib"}
+
+
+def all_checks() -> Iterator[Callable[[Case], None]]:
+    """Yield every check of this module."""
+    for name, check in globals().items():
+        if name.startswith("check_"):
+            yield check
