@@ -11,6 +11,8 @@ PY := $(BIN)/python
 unexport PYTHONDONTWRITEBYTECODE
 # uv looks for local wheels where pip does.
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
+# An error ends with its message in one piece.
+export ZENML_ENABLE_RICH_TRACEBACK ?= false
 # No telemetry from a build.
 export MLFLOW_DISABLE_TELEMETRY ?= true
 export ZENML_ANALYTICS_OPT_IN ?= false

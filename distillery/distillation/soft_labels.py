@@ -127,8 +127,8 @@ def _logits(model: Model, features: pd.DataFrame) -> np.ndarray:
 def to_logits(proba: np.ndarray) -> np.ndarray:
     """Return log probabilities ``(n, K)``, clipped below at log(1e-7), as the soft labels' logits.
 
-    >>> to_logits(np.array([[0.0, 1.0]])).round(2).tolist()
-    [[-16.12, 0.0]]
+    >>> to_logits(np.array([[0.0, 1.0], [0.5, 0.5]])).round(2)[:, 0].tolist()
+    [-16.12, -0.69]
     """
     clipped = np.clip(proba, LOGIT_BOUND, 1.0)
     return np.asarray(np.log(clipped / clipped.sum(axis=1, keepdims=True)))

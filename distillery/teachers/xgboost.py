@@ -18,7 +18,6 @@ from distillery.data.saved import header_files, read_schema
 from distillery.spec import Spec
 from distillery.teachers.base import Teacher
 
-
 LARGEST = float(np.finfo(np.float32).max)  # XGBoost computes in float32 and refuses what overflows it
 
 

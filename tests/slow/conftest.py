@@ -45,7 +45,7 @@ class Copy:
     environment: dict[str, str]
     first: Ran
 
-    def run(self, *command: str, timeout: float = 240, folder: Path | None = None, **more: str) -> Ran:
+    def run(self, *command: str, timeout: float = 400, folder: Path | None = None, **more: str) -> Ran:
         """Run a command to its end, with more environment; what it prints comes without colours."""
         return run_command(command, folder or self.folder, {**self.environment, **more}, timeout)
 
