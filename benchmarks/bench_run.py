@@ -29,10 +29,12 @@ print("STEPS" + json.dumps(steps))
 def timed(command: list[str], folder: Path, environment: dict[str, str]) -> tuple[float, str]:
     """Run a command; return wall seconds and what it printed."""
     start = time.perf_counter()
-    ran = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    ran = subprocess.run(
+        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
     seconds = time.perf_counter() - start
     if ran.returncode:
-        sys.exit(f"{' '.join(command)} failed:\n{ran.stdout[-3000:]}\n{ran.stderr[-3000:]}")
+        sys.exit(f"{' '.join(command)} failed:\n{ran.stdout[-5000:]}")
     return seconds, ran.stdout
 
 
@@ -49,7 +51,8 @@ def main() -> None:
         second, _ = timed(["make", "run"], clone, environment)
     steps = json.loads(printed.split("STEPS")[1])
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e6
-    print(summary[summary.index("\nflights · ") : summary.index("models:/flights-student@staging")].strip())
+    start, end = summary.index("\nflights · "), summary.index("@staging")
+    print(summary[start:end].strip() + "@staging")
     print(f"\nset-up            {setup:6.1f} s   (fresh clone, warm package cache)")
     print(f"make run          {first:6.1f} s   (stack and default scenario)")
     print(f"make run again    {second:6.1f} s   ({second / first:.2f} of the first)")
