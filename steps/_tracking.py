@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import mlflow
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
+from mlflow.utils.validation import MAX_PARAMS_TAGS_PER_BATCH
 from pydantic import JsonValue
 from zenml.client import Client
 from zenml.integrations.mlflow.experiment_trackers import MLFlowExperimentTracker
@@ -69,7 +70,7 @@ def model_run(name: str, *, tags: Mapping[str, str], settings: Mapping[str, Json
         if found is None:
             inherited = {k: v for k, v in parent.data.tags.items() if k.startswith("distillery.")}
             mlflow.set_tags({**inherited, **tags, MODEL_TAG: name})
-            mlflow.log_params(flatten(dict(settings)))
+            log_settings(dict(settings))
         yield found is None
 
 
@@ -77,6 +78,13 @@ def _child(parent: Run, name: str) -> Run | None:
     wanted = f"tags.`mlflow.parentRunId` = '{parent.info.run_id}' and tags.`{MODEL_TAG}` = '{name}'"
     runs = MlflowClient().search_runs([parent.info.experiment_id], filter_string=wanted, max_results=1)
     return runs[0] if runs else None
+
+
+def log_settings(settings: dict[str, JsonValue]) -> None:
+    """Log settings into the active run as flat params; MLflow takes so many in one request."""
+    flat = list(flatten(settings).items())
+    for start in range(0, len(flat), MAX_PARAMS_TAGS_PER_BATCH):
+        mlflow.log_params(dict(flat[start : start + MAX_PARAMS_TAGS_PER_BATCH]))
 
 
 def log_history(history: list[dict[str, float]]) -> None:

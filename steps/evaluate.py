@@ -21,7 +21,7 @@ from distillery.students import Student
 from distillery.teachers import Teacher
 from materializers import ScorecardsMaterializer, VerdictMaterializer
 from steps._registry import Staged, reachable_registry, score_staged
-from steps._tracking import log_history, model_run, run_name
+from steps._tracking import log_history, log_settings, model_run, run_name
 
 logger = get_logger(__name__)
 
@@ -96,7 +96,7 @@ def _staged_entry(staged: Staged) -> Iterator[Entry]:
 
 
 def _log_parent(table: Table, config: DistillConfig, verdict: Verdict) -> None:
-    mlflow.log_params(flatten(config.model_dump(mode="json")))
+    log_settings(config.model_dump(mode="json"))
     mlflow.set_tags({"distillery.verdict": verdict.action, "distillery.winner": verdict.winner or ""})
     for split, context in (("train", "training"), ("valid", "validation"), ("test", "testing")):
         _log_dataset(table, split, context, config.name)

@@ -33,6 +33,9 @@ STEPS = {
 POOR_MLP = {"kind": "mlp", "widths": [2], "bins": 1, "epochs": 1, "batch_size": 1024, "learning_rate": 1e-5}
 
 
+FAST_LINEAR = {"kind": "logistic_regression"}
+
+
 def cards_of(record):
     return record.steps["evaluate"].outputs["scorecards"][0].load()
 
@@ -220,6 +223,16 @@ def test_the_default_config_is_fully_set():
     for part in (config, config.source, config.source.split, config.teacher, *config.students, config.gates):
         assert part.model_fields_set == set(type(part).model_fields)
     assert config.students[0].control().model_fields_set == set(type(config.students[0]).model_fields)
+
+
+def test_more_settings_than_one_request_takes_are_logged(run, parameters, tracking):
+    """MLflow refuses more than 100 params at once; ten candidates have more."""
+    students = [{**FAST_LINEAR, "name": f"c{i}", "c": 0.1 * (i + 1)} for i in range(12)]
+    record = run({**parameters, "students": students})
+    experiment = tracking.get_experiment_by_name(parameters["scenario"])
+    parent = next(r for r in tracking.search_runs([experiment.experiment_id]) if r.info.run_name == record.name)
+    assert len(parent.data.params) > 100
+    assert parent.data.params["students.11.c"] == "1.2000000000000002"
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda path: path.stem)

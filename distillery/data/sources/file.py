@@ -80,7 +80,7 @@ class FileSpec(Spec):
 
     @property
     def default_scenario(self) -> str:
-        return Path(self.path).name.split(".")[0]
+        return Path(self.path).resolve().name.split(".")[0]
 
     def load(self, seed: int) -> Table:
         """Read and split the table.
