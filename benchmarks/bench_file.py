@@ -41,7 +41,8 @@ def distil(config: DistillConfig) -> Scorecards:
 
     teacher = fit(train, valid)
     labels = generate_soft_labels(table, teacher, fit, config.soft_labels, seed=seed)
-    lesson = Lesson(table.schema, train, valid, labels.logits["train"])
+    schema = table.schema
+    lesson = Lesson(schema.regular, train.regular(schema), valid.regular(schema), labels.logits["train"])
     entries = [Entry("xgboost", "teacher", "xgboost", "teacher xgboost", model=teacher)]
     for spec in config.students:
         for role, one in (("student", spec), ("control", spec.control())):

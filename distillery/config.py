@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from pydantic import Field, JsonValue, ValidationError, field_validator
+from pydantic import Field, JsonValue, ValidationError, field_validator, model_validator
 
 from distillery.data.sources import FlightsSpec, SourceSpec
 from distillery.data.validation import ValidationSpec
@@ -54,6 +54,12 @@ class DistillConfig(Spec):
         if twice:
             raise ValueError(f"candidates must differ in name, got {shortlist(twice)} twice; give each a `name`")
         return students
+
+    @model_validator(mode="after")
+    def _name_is_usable(self) -> DistillConfig:
+        if not self.name.strip(". ") or any(mark in self.name for mark in ":/\\"):
+            raise ValueError(f"scenario must name an experiment and a model, got {self.name!r}; set `scenario`")
+        return self
 
     @property
     def name(self) -> str:

@@ -20,7 +20,7 @@ class Spec(BaseModel):
       Value error, unknown key 'alpa'; did you mean 'alpha'? Valid keys: alpha [...]
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
 
     @model_validator(mode="before")
     @classmethod

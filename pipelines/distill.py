@@ -10,7 +10,7 @@ from zenml.enums import ExecutionMode
 
 from distillery.config import DistillConfig
 from distillery.errors import InputError
-from steps._tracking import require_mlflow
+from steps._tracking import git_commit, require_mlflow
 from steps.compression_report import compression_report
 from steps.evaluate import evaluate
 from steps.generate_soft_labels import generate_soft_labels
@@ -40,7 +40,12 @@ def distill_pipeline(**parameters: Any) -> None:
         require_mlflow()
     except InputError as error:
         raise RefusedRunError(str(error)) from error
-    tracked = {"experiment_tracker": {"experiment_name": config.name, "tags": {"distillery.scenario": config.name}}}
+    tags = {
+        "distillery.scenario": config.name,
+        "distillery.teacher": config.teacher.kind,
+        "distillery.git_commit": git_commit() or "none",
+    }
+    tracked = {"experiment_tracker": {"experiment_name": config.name, "tags": tags}}
     seed, soft = config.seed, config.soft_labels
 
     table = ingest(config.source, seed)

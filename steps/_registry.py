@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -29,7 +30,7 @@ from distillery.promotion import StagedModel
 from distillery.students import Student
 
 STAGING, PREVIOUS = "staging", "previous-staging"
-DIGEST_TAG, BYTES_TAG = "distillery.dataset_digest", "distillery.cost.bytes"
+DIGEST_TAG, BYTES_TAG, CODE_TAG = "distillery.dataset_digest", "distillery.cost.bytes", "distillery.code_digest"
 ROOT = Path(__file__).resolve().parents[1]
 # What `distillery.students` imports, whatever the kind.
 PACKAGES = ("mlflow", "numpy", "pandas", "pydantic", "safetensors", "scikit-learn", "scipy", "skops", "torch", "tqdm")
@@ -89,6 +90,8 @@ def score_staged(model_name: str, features: pd.DataFrame, schema: Schema, datase
         version=str(version.version),
         bytes=int(size) if size else None,
         other_data=version.tags.get(DIGEST_TAG) != dataset_digest,
+        # A logged model brings its code, but a module that is loaded already is not loaded again.
+        other_code=version.tags.get(CODE_TAG) != code_digest(),
     )
     try:
         predicted = mlflow.pyfunc.load_model(f"models:/{model_name}/{version.version}").predict(features)
@@ -98,6 +101,13 @@ def score_staged(model_name: str, features: pd.DataFrame, schema: Schema, datase
         hint = f"; remove the alias {STAGING!r} of {model_name} to promote without this comparison"
         return Staged(staged.model_copy(update={"problem": problem + hint}))
     return Staged(staged, proba)
+
+
+def code_digest() -> str:
+    """Return the first 16 hex digits of the SHA-256 of the code that a student predicts with."""
+    rooms = (ROOT / "distillery" / name for name in ("data", "distillation", "students"))
+    files = sorted(file for room in rooms for file in room.rglob("*.py"))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
 
 
 def log_student(student: Student, example: pd.DataFrame) -> str:
@@ -141,7 +151,9 @@ def signature(schema: Schema) -> ModelSignature:
     return ModelSignature(inputs, MlflowSchema([ColSpec(DataType.double, str(label)) for label in schema.classes]))
 
 
-def register(model_uri: str, model_name: str, tags: Mapping[str, str], *, expected: str | None) -> str:
+def register(
+    model_uri: str, model_name: str, tags: Mapping[str, str], *, description: str, expected: str | None
+) -> str:
     """Register a logged model and move the alias ``staging`` to it, last of all.
 
     The version it replaces stays reachable as ``previous-staging``.
@@ -150,6 +162,7 @@ def register(model_uri: str, model_name: str, tags: Mapping[str, str], *, expect
         model_uri: of the logged model.
         model_name: of the registered model.
         tags: of the new version.
+        description: of the new version.
         expected: the version that held the alias when the candidates were judged.
 
     Returns:
@@ -166,6 +179,7 @@ def register(model_uri: str, model_name: str, tags: Mapping[str, str], *, expect
             f" judged against version {expected}: somebody promoted meanwhile; run again"
         )
     version = str(mlflow.register_model(model_uri, model_name, tags=dict(tags)).version)
+    client.update_model_version(model_name, version, description)
     if before is not None:
         client.set_registered_model_alias(model_name, PREVIOUS, before.version)
     client.set_registered_model_alias(model_name, STAGING, version)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
+import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
 import mlflow
 from mlflow.entities import Run
@@ -69,7 +72,7 @@ def model_run(name: str, *, tags: Mapping[str, str], settings: Mapping[str, Json
     with mlflow.start_run(run_id=found.info.run_id if found else None, run_name=name, nested=True):
         if found is None:
             inherited = {k: v for k, v in parent.data.tags.items() if k.startswith("distillery.")}
-            mlflow.set_tags({**inherited, **tags, MODEL_TAG: name})
+            mlflow.set_tags({**inherited, **tags, MODEL_TAG: name, "distillery.zenml_run": parent.info.run_name})
             log_settings(dict(settings))
         yield found is None
 
@@ -96,3 +99,17 @@ def log_history(history: list[dict[str, float]]) -> None:
 def log_epoch(epoch: int, values: dict[str, float]) -> None:
     """Log one epoch's losses into the active run."""
     mlflow.log_metrics({f"train.{name}": value for name, value in values.items()}, step=epoch)
+
+
+def git_commit() -> str | None:
+    """Return the commit of this folder, with ``-dirty`` where it was changed; None without git or a repository."""
+    if shutil.which("git") is None:
+        return None
+    asked = subprocess.run(
+        ["git", "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"],  # noqa: S607
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(__file__).parent,
+    )
+    return asked.stdout.strip() or None

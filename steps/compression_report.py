@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -21,9 +20,9 @@ from distillery.promotion import Verdict
 from distillery.report.markdown import to_markdown
 from distillery.report.model import DataFacts, Origin, Report, SoftLabelFacts, warnings_of, write_report
 from materializers import ReportMaterializer
+from steps._cache import PACKAGES
+from steps._tracking import git_commit
 from steps.validate import log_validation
-
-PACKAGES = ("zenml", "mlflow", "torch", "xgboost", "scikit-learn", "pandas", "numpy", "great-expectations")
 
 
 @step(enable_cache=False, experiment_tracker=True, output_materializers=ReportMaterializer)
@@ -65,15 +64,3 @@ def _origin(config: DistillConfig) -> Origin:
         versions={name: version(name) for name in PACKAGES},
         settings=config.model_dump(mode="json"),
     )
-
-
-def git_commit() -> str | None:
-    """Return the commit of the working folder, with ``-dirty`` where it was changed; None outside a repository."""
-    asked = subprocess.run(
-        ["git", "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"],  # noqa: S607
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=Path(__file__).parent,
-    )
-    return asked.stdout.strip() or None

@@ -40,7 +40,7 @@ def evaluate(
     config: DistillConfig,
 ) -> tuple[Annotated[Scorecards, "scorecards"], Annotated[Verdict, "verdict"]]:
     """Measure, judge, and log both; see `evaluate_models` and `judge`."""
-    test = table.rows("test")
+    valid, test = table.rows("valid"), table.rows("test")
     with reachable_registry():
         staged = score_staged(config.model_name, test.features, table.schema, table.digest)
     cards = evaluate_models(
@@ -53,7 +53,8 @@ def evaluate(
         seed=config.seed,
         scenario=config.name,
         classes=table.schema.classes,
-        valid_y=table.rows("valid").labels,
+        valid_y=valid.labels,
+        valid_weights=valid.weights,
         progress=logger.info,
     )
     verdict = judge(cards, config.gates, staged.model)

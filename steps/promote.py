@@ -8,7 +8,6 @@ from typing import Annotated
 
 import mlflow
 import pandas as pd
-from mlflow.tracking import MlflowClient
 from zenml import get_step_context, step
 
 from distillery.config import DistillConfig
@@ -18,7 +17,16 @@ from distillery.promotion import Verdict
 from distillery.report.model import Report
 from distillery.report.summary import summarize
 from distillery.students import Student
-from steps._registry import BYTES_TAG, DIGEST_TAG, STAGING, log_student, reachable_registry, register
+from steps._registry import (
+    BYTES_TAG,
+    CODE_TAG,
+    DIGEST_TAG,
+    STAGING,
+    code_digest,
+    log_student,
+    reachable_registry,
+    register,
+)
 from steps._tracking import model_run, run_name
 
 logging.getLogger("mlflow.tracking._model_registry.client").setLevel(logging.WARNING)
@@ -35,8 +43,7 @@ def promote(
         done = f"{config.model_name} version {verdict.staged.version} stays in {STAGING} ({verdict.reason})"
     elif verdict.action == "promote":
         student = next(s for s in students if s.spec.title == verdict.winner)
-        with reachable_registry():
-            version = _promote(student, table, report, config)
+        version = _promote(student, table, report, config)
         done = f"{verdict.winner} promoted as {config.model_name} version {version} → {STAGING}   ({verdict.reason})"
     mlflow.set_tag("distillery.promotion", done)
     print("\n".join(["", summarize(report), *_closing(done, verdict, config)]))
@@ -50,11 +57,9 @@ def _promote(student: Student, table: Table, report: Report, config: DistillConf
         uri = log_student(student, example)
         run = mlflow.active_run()
         tags = {**_version_tags(card, report), "distillery.mlflow_run": run.info.run_id if run else ""}
-    version = register(uri, config.model_name, tags, expected=report.verdict.staged.version)
-    client = MlflowClient()
-    client.update_registered_model(config.model_name, f"Students distilled in scenario {config.name}.")
-    client.update_model_version(config.model_name, version, f"{card.label}: {report.verdict.reason}")
-    return version
+    description = f"{card.label}: {report.verdict.reason}"
+    with reachable_registry():
+        return register(uri, config.model_name, tags, description=description, expected=report.verdict.staged.version)
 
 
 def _example(table: Table, rows: int = 3) -> pd.DataFrame:
@@ -70,6 +75,7 @@ def _version_tags(card: Scorecard, report: Report) -> dict[str, str]:
         **scores,
         BYTES_TAG: str(card.cost.bytes if card.cost else ""),
         DIGEST_TAG: report.data.digest,
+        CODE_TAG: code_digest(),
         "distillery.zenml_run": get_step_context().pipeline_run.name,
         "distillery.git_commit": report.origin.git_commit or "",
     }
@@ -81,9 +87,8 @@ def _headline(metric: str) -> bool:
 
 def _closing(done: str, verdict: Verdict, config: DistillConfig) -> list[str]:
     lines = [f"verdict  {done}"]
-    lines += [f"         warning: {warning}" for warning in verdict.warnings]
     folder = Path(config.report.folder) / config.name
-    return [
-        *lines,
-        f"report   {folder / 'report.md'}      compare   make ui      load   models:/{config.model_name}@{STAGING}",
-    ]
+    where = f"report   {folder / 'report.md'}" if folder.exists() else "report   in MLflow, under report/"
+    staged = verdict.action == "promote" or verdict.staged.version is not None
+    load = f"      load   models:/{config.model_name}@{STAGING}" if staged else ""
+    return [*lines, f"{where}      compare   make ui{load}"]

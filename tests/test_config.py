@@ -178,3 +178,18 @@ def test_every_setting_of_a_config_is_flattened() -> None:
     assert flat["students.1.alpha"] == 0.9
     assert flat["students.0.widths"] == "64, 32"
     assert not any(isinstance(value, dict) for value in flat.values())
+
+
+@pytest.mark.parametrize("path", ["export_10:00.csv", "/", "..."])
+def test_a_file_whose_name_cannot_name_a_model_needs_a_scenario(path):
+    """MLflow refuses such names, but only when everything has been trained."""
+    source = {"kind": "file", "path": path, "target": "y"}
+    with pytest.raises(ConfigError, match=r"scenario must name an experiment and a model, got .*; set `scenario`"):
+        DistillConfig.parse({"source": source})
+    assert DistillConfig.parse({"source": source, "scenario": "fine"}).name == "fine"
+
+
+def test_infinite_settings_are_refused():
+    """Training would only find out after the teacher."""
+    with pytest.raises(ConfigError, match=r"temperature: Input should be a finite number"):
+        DistillConfig.parse({"students": [{"kind": "mlp", "temperature": float("inf")}]})

@@ -145,7 +145,20 @@ def _by_time(frame: pd.DataFrame, spec: SplitSpec, time: str, group: str | None)
     ranks = times.rank(method="dense").to_numpy()
     if group is not None:  # groups that start together stay whole, one after the other
         ranks = pd.Series(list(zip(ranks, pd.factorize(frame[group])[0], strict=True))).rank(method="dense").to_numpy()
-    return _cut(ranks.astype(np.int64) - int(ranks.min()), spec)
+    splits = _cut(ranks.astype(np.int64) - int(ranks.min()), spec)
+    _refuse_overlap(frame[time], splits, group)
+    return splits
+
+
+def _refuse_overlap(times: pd.Series, splits: np.ndarray, group: str | None) -> None:
+    """Groups that recur over time cannot stay whole and leave the latest rows to the test split."""
+    spans = [(times[splits == name].min(), times[splits == name].max()) for name in SPLITS]
+    for (_, last), (first, _), name in zip(spans, spans[1:], SPLITS[1:], strict=False):
+        if last > first:
+            raise DataError(
+                f"groups of {group!r} must end before the next split begins, got one that reaches into {name}"
+                f" (until {last}, {name} begins at {first}); set source.split.by to group, or leave out source.group"
+            )
 
 
 def _cut(block: np.ndarray, spec: SplitSpec) -> np.ndarray:
@@ -168,8 +181,8 @@ def assign_folds(
 ) -> np.ndarray:
     """Return the fold of each training row, ``(n,)`` in ``0 … folds - 1``.
 
-    Rows of a group share a fold. With times the folds are consecutive blocks, so that a row
-    is never labelled by a teacher that saw its neighbours in time.
+    Rows of a group share a fold. With times the folds are consecutive blocks, so that (but at
+    the blocks' borders) a row is labelled by a teacher that did not see its neighbours in time.
 
     Raises:
         DataError: a class has fewer rows than folds, or there are fewer groups than folds.

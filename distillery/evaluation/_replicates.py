@@ -30,6 +30,14 @@ class Replicates:
     metrics: dict[str, np.ndarray]
     by_class: dict[str, np.ndarray]
 
+    def undefined(self) -> Replicates:
+        """Return the same names with no value defined."""
+        metrics, by_class = (
+            {name: np.full_like(values, np.nan) for name, values in named.items()}
+            for named in (self.metrics, self.by_class)
+        )
+        return Replicates(metrics, by_class)
+
 
 def replicate_metrics(y: np.ndarray, proba: np.ndarray, resamples: Resamples) -> Replicates:
     """Compute every metric in `METRICS` for each of the B weightings.

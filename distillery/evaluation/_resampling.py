@@ -15,6 +15,9 @@ from distillery.errors import InputError
 CHUNK_ELEMENTS = 500_000  # 4 MB of float64: a chunk stays in the cache, and memory stays bounded
 
 
+LEAST_GROUPS = 10  # below this a percentile interval is far too narrow, and of one group it has no width
+
+
 @final
 @dataclass(frozen=True)
 class Resamples:
@@ -23,10 +26,12 @@ class Resamples:
     Attributes:
         weights: how often each row was drawn times its base weight, ``(B, n)`` float32.
         base: the rows' own weights ``(n,)`` float64; ones where there are none.
+        n_groups: how many groups are drawn from; None where rows are.
     """
 
     weights: np.ndarray
     base: np.ndarray
+    n_groups: int | None = None
 
     @classmethod
     def draw(
@@ -62,7 +67,12 @@ class Resamples:
         rng = np.random.default_rng(seed)
         drawn = _draw_counts(n, replicates, rng) if groups is None else _draw_groups(groups, n, replicates, rng)
         drawn *= base.astype(np.float32)  # in place: the weights are the largest array here
-        return cls(drawn, base)
+        return cls(drawn, base, None if groups is None else len(np.unique(groups)))
+
+    @property
+    def enough(self) -> bool:
+        """Whether resampling says anything: of a few groups, every draw looks much like the last."""
+        return self.n_groups is None or self.n_groups >= LEAST_GROUPS
 
     def __len__(self) -> int:
         return len(self.weights)

@@ -112,6 +112,7 @@ def evaluate_models(
     scenario: str,
     classes: Sequence[Label],
     valid_y: np.ndarray | None = None,
+    valid_weights: np.ndarray | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Scorecards:
     """Measure every model on the test rows and compare it with teacher, control and staged model.
@@ -128,6 +129,7 @@ def evaluate_models(
         scenario: what the run is about.
         classes: the K class labels, in probability order.
         valid_y: class indices of the validation rows, for ``valid_log_loss``.
+        valid_weights: their weights, or None.
         progress: told one line before each model.
 
     Raises:
@@ -142,7 +144,8 @@ def evaluate_models(
     for entry in entries:
         if progress is not None:
             progress(f"measuring {entry.label}")
-        measured.append(_measure(entry, labels, features, resamples, spec, len(classes), valid_y))
+        loss = _valid_log_loss(entry, valid_y, len(classes), valid_weights)
+        measured.append(_measure(entry, labels, features, resamples, spec, len(classes), loss))
     return Scorecards(
         scenario=scenario,
         cards=tuple(_card(one, measured, spec.confidence) for one in measured),
@@ -171,12 +174,12 @@ def _measure(
     resamples: Resamples,
     spec: EvaluationSpec,
     n_classes: int,
-    valid_y: np.ndarray | None,
+    valid_log_loss: float | None,
 ) -> _Measured:
     proba = _checked(entry, "test", _test_proba(entry, features), len(y), n_classes)
     quality, replicates = measure_quality(y, proba, resamples, spec.confidence)
     cost = measure_cost(entry.model, features) if spec.cost and entry.model is not None else None
-    return _Measured(entry, proba, quality, replicates, _valid_log_loss(entry, valid_y, n_classes), cost)
+    return _Measured(entry, proba, quality, replicates, valid_log_loss, cost)
 
 
 def _test_proba(entry: Entry, features: pd.DataFrame) -> np.ndarray:
@@ -187,11 +190,13 @@ def _test_proba(entry: Entry, features: pd.DataFrame) -> np.ndarray:
     return entry.model.predict_proba(features)
 
 
-def _valid_log_loss(entry: Entry, valid_y: np.ndarray | None, n_classes: int) -> float | None:
+def _valid_log_loss(
+    entry: Entry, valid_y: np.ndarray | None, n_classes: int, weights: np.ndarray | None
+) -> float | None:
     if valid_y is None or entry.valid_proba is None:
         return None
     proba = _checked(entry, "validation", entry.valid_proba, len(valid_y), n_classes)
-    return float(RowScores.of(as_labels(valid_y, n_classes), proba).log_loss.mean())
+    return float(np.average(RowScores.of(as_labels(valid_y, n_classes), proba).log_loss, weights=weights))
 
 
 def _checked(entry: Entry, split: str, proba: np.ndarray, n: int, n_classes: int) -> np.ndarray:

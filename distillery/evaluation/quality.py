@@ -110,6 +110,8 @@ def measure_quality(
         raise InputError(f"y must have one label for each of {resamples.n} rows, got {len(y)}")
     points = point_metrics(y, proba, resamples.base)
     drawn = replicate_metrics(y, proba, resamples)
+    if not resamples.enough:  # no interval, and so no difference shown, rather than one without width
+        drawn = drawn.undefined()
     values = drawn.metrics | {"ece": _centred(points["ece"], drawn.metrics["ece"])}
     quality = Quality(
         metrics={name: estimate(points[name], values[name], confidence) for name in METRICS},

@@ -22,6 +22,7 @@ class StagedModel(BaseModel):
         bytes: of its saved files; None where unknown.
         other_data: it was made from another dataset or another split of it, so this run's test
             rows may have been among its training rows.
+        other_code: it was promoted with other code of this package than it was scored with.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -30,6 +31,7 @@ class StagedModel(BaseModel):
     problem: str = ""
     bytes: int | None = None
     other_data: bool = False
+    other_code: bool = False
 
 
 class Judgement(BaseModel):
@@ -73,10 +75,13 @@ class Verdict(BaseModel):
     @property
     def warnings(self) -> list[str]:
         """What the reader must know beside the verdict."""
-        if self.staged.version is not None and self.staged.other_data:
+        version, found = self.staged.version, []
+        if version is not None and self.staged.other_data:
             seen = "it may have seen these test rows, so the comparison can flatter it"
-            return [f"staged version {self.staged.version} was made from another dataset or split: {seen}"]
-        return []
+            found.append(f"staged version {version} was made from another dataset or split: {seen}")
+        if version is not None and self.staged.other_code:
+            found.append(f"staged version {version} was promoted by other code, and was scored here with today's")
+        return found
 
     def judgement(self, name: str) -> Judgement:
         """Return one candidate's gates."""

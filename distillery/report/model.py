@@ -121,6 +121,10 @@ def warnings_of(soft_labels: SoftLabelFacts, cards: Scorecards, verdict: Verdict
         control = cards.control_of(student.name)
         if control and student.lift["log_loss"].verdict == "worse":
             found.append(f"{student.label}: distillation did harm, its control has the lower log loss")
+    if cards.teacher.quality.metrics["log_loss"].low is None:
+        found.append(
+            "the test split has too few groups to resample: there are no intervals, and no difference is shown"
+        )
     small = cards.teacher.rows
     if small < 1000:
         found.append(f"the test split has only {small} rows: intervals are wide")

@@ -92,7 +92,7 @@ def train_network(
     for epoch in tqdm(range(schedule.epochs), desc="training", unit="epoch", disable=None, leave=False):
         loss = _run_epoch(network, train, schedule, optimizer, cycle)
         history.append({"train_loss": loss, "valid_log_loss": log_loss(network, valid)})
-        _check_finite(history, cycle.get_last_lr()[0])
+        _check_finite(history, float(cycle.get_last_lr()[0]))
         if on_epoch:
             on_epoch(epoch, history[-1])
         waited += 1

@@ -18,13 +18,14 @@ def make_raw(n: int = 400, seed: int = 0) -> pd.DataFrame:
     """Draw rows with numbers, whole numbers, categories, gaps, a group, a time and two classes."""
     rng = np.random.default_rng(seed)
     size, colour = rng.normal(size=n), rng.choice(["red", "green", "blue"], n)
+    day = rng.integers(0, n // 4, n)
     return pd.DataFrame(
         {
             "size": np.where(rng.uniform(size=n) < 0.1, np.nan, size),
             "rooms": rng.integers(1, 9, n),
             "colour": np.where(rng.uniform(size=n) < 0.1, None, colour),
-            "house": rng.integers(0, n // 8, n),
-            "day": rng.integers(0, n // 4, n),
+            "house": day // 2,  # sold within two days, so that groups do not recur over time
+            "day": day,
             "sold": np.where(size + rng.normal(size=n) + (colour == "red") > 0, "yes", "no"),
         }
     )

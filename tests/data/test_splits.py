@@ -286,3 +286,13 @@ def test_fewer_groups_than_folds_are_refused() -> None:
     """A fold must have a group of its own."""
     with pytest.raises(DataError, match=r"soft_labels\.folds must be at most the number of groups, got 5 folds"):
         assign_folds(LABELS, 5, groups=np.resize([0, 1, 2], 300), times=None, seed=0)
+
+
+def test_groups_that_recur_over_time_are_refused():
+    """Kept whole they would carry the future into training; the error says what to choose."""
+    frame = pd.DataFrame({"t": np.arange(200), "g": np.arange(200) % 20, "y": np.arange(200) % 2})
+    with pytest.raises(
+        DataError, match=r"groups of 'g' must end before the next split begins, .* source.split.by to group"
+    ):
+        assign_splits(frame, SplitSpec(), target="y", group="g", time="t", seed=0)
+    assert set(assign_splits(frame, SplitSpec(by="group"), target="y", group="g", time="t", seed=0)) == set(SPLITS)

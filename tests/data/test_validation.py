@@ -131,7 +131,7 @@ def repeated_rows(frame: pd.DataFrame) -> None:
         (numeric_twin, ["ExpectNoColumnToRepeatTheTarget", "1 of 3", "'rooms'"]),
         (text_among_numbers, ["'rooms'", "source.categorical"]),
         (spread_group, ["ExpectGroupsToLieInOneSplit", "'house'", "1 of ", "must lie in one split"]),
-        (repeated_rows, ["ExpectFewRowsInTwoSplits", "row ", "source.group"]),
+        (repeated_rows, ["ExpectFewRowsInBothTrainAndTest", "row ", "source.group"]),
     ],
     ids=lambda x: getattr(x, "__name__", ""),
 )

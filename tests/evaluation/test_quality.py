@@ -204,3 +204,16 @@ def test_labels_must_match_the_rows() -> None:
     """One label per resampled row."""
     with pytest.raises(InputError, match="y must have one label for each of 5 rows, got 4"):
         measure_quality(np.array([0, 1, 0, 1]), np.full((5, 2), 0.5), Resamples.draw(5, 20, 0), CONFIDENCE)
+
+
+@pytest.mark.parametrize(("groups", "shown"), [(1, False), (9, False), (40, True)])
+def test_a_few_groups_show_nothing(groups, shown):
+    """Of one group every resample is the same: an interval without width would turn noise into a difference."""
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, 400)
+    good = np.clip(y + rng.normal(0, 0.3, 400), 0.01, 0.99)
+    drawn = Resamples.draw(400, 50, seed=0, groups=np.arange(400) % groups)
+    models = [measure_quality(y, np.column_stack([1 - p, p]), drawn, 0.95) for p in (good, np.full(400, 0.5))]
+    assert (models[0][0].metrics["auc_roc"].low is not None) == shown
+    verdict = paired_difference(models[0][1], models[1][1], "log_loss", 0.95).verdict
+    assert verdict == ("better" if shown else "no difference shown")

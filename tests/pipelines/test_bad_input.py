@@ -25,6 +25,12 @@ def one_group_in_two_splits(raw):
     return raw.assign(split=np.resize(["train", "train", "valid", "test"], len(raw)))
 
 
+def registry_of(tracking):
+    """Every version, and the aliases of every model."""
+    versions = {(v.name, v.version) for v in tracking.search_model_versions()}
+    return versions, {m.name: m.aliases for m in tracking.search_registered_models()}
+
+
 TABLES = {
     "target absent": (
         lambda raw: raw.rename(columns={"churned": "churn"}),
@@ -41,6 +47,11 @@ TABLES = {
         lambda raw: with_column(raw, "churned", ["maybe", "maybe", *raw.churned[2:]]),
         {"group": None},
         r"class 'maybe' has 2 training rows.*lower soft_labels.folds",
+    ),
+    "fewer groups than folds": (
+        lambda raw: with_column(raw, "household", np.arange(len(raw)) % 3),
+        {},
+        r"ExpectGroupsToFillTheFolds.*'1 groups in training'.*lower soft_labels.folds",
     ),
     "infinite values": (
         lambda raw: with_column(raw, "income", [np.inf, -np.inf, *raw.income[2:]]),
@@ -70,13 +81,13 @@ def test_a_table_that_cannot_be_used(case, run, parameters, raw, tracking):
     """The error says what is wrong, where, and what to do; nothing is trained or registered."""
     change, source, message = TABLES[case]
     change(raw).to_csv(parameters["source"]["path"], index=False)
-    before = {v.name: v.version for v in tracking.search_model_versions()}
+    before = registry_of(tracking)
     with pytest.raises(InputError, match=message):
         run({**parameters, "source": {**parameters["source"], **source}})
     record = Client().list_pipeline_runs(sort_by="desc:created", size=1).items[0]
     assert record.status == "failed"
     assert "train_teacher" not in record.steps
-    assert {v.name: v.version for v in tracking.search_model_versions()} == before
+    assert registry_of(tracking) == before
 
 
 FILES = {
@@ -174,7 +185,7 @@ def test_somebody_who_promotes_meanwhile_is_not_overrun(run, parameters, trackin
     register = _registry.register
 
     def overtaken(uri, model_name, tags, **_):
-        return register(uri, model_name, tags, expected="7")
+        return register(uri, model_name, tags, description="", expected="7")
 
     monkeypatch.setattr("steps.promote.register", overtaken)
     better = {"kind": "mlp", "name": "wide", "widths": [32], "bins": 8, "epochs": 8, "batch_size": 64, "alpha": 1.0}

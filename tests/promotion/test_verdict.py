@@ -128,3 +128,15 @@ def test_a_verdict_survives_json(against: Make) -> None:
     """What is saved beside the model is read back."""
     found = against(-0.02, "better")
     assert Verdict.model_validate_json(found.model_dump_json()) == found
+
+
+def test_a_staged_model_of_other_code_comes_with_a_warning():
+    """It is scored with the code of today, which is not what serves it."""
+    verdict = Verdict(
+        action="refuse",
+        winner=None,
+        reason="",
+        judgements=(),
+        staged=StagedModel(version="3", other_code=True),
+    )
+    assert verdict.warnings == ["staged version 3 was promoted by other code, and was scored here with today's"]

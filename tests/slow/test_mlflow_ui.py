@@ -85,7 +85,7 @@ def browser(tmp_path_factory):
     """A headless Chromium with a profile of its own."""
     binary, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if not binary or not driver:
-        pytest.skip("chromium and chromedriver are not installed")
+        pytest.fail("install chromium and chromedriver: the MLflow UI is looked at in a real browser")
     options = webdriver.ChromeOptions()
     options.binary_location = binary
     for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):

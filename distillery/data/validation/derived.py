@@ -27,6 +27,8 @@ def add_derived_checks(plan: Plan, table: Table, spec: ValidationSpec, folds: in
             _add_small_classes(plan, table, folds)
     if schema.group is not None and schema.group in there:
         _add_groups(plan, table.frame[schema.group], table.frame[SPLIT_COLUMN])
+        if folds is not None:
+            _add_few_groups(plan, schema.group, folds)
     if {*schema.names, schema.target} <= set(there):
         _add_shared(plan, table, spec)
 
@@ -64,6 +66,17 @@ def _add_small_classes(plan: Plan, table: Table, folds: int) -> None:
         repair=f"{folds} folds need {folds} training rows of every class: merge or drop the class,"
         " or lower soft_labels.folds",
         column=table.schema.target,
+    )
+
+
+def _add_few_groups(plan: Plan, group: str, folds: int) -> None:
+    n = plan.frames["train"][group].nunique(dropna=False)
+    plan.add_derived(
+        "ExpectGroupsToFillTheFolds",
+        [f"{n} groups in training" if n < folds else None],
+        unit="splits",
+        repair=f"{folds} folds need {folds} groups: lower soft_labels.folds, or leave out source.group",
+        column=group,
     )
 
 
@@ -120,16 +133,18 @@ def _add_groups(plan: Plan, groups: pd.Series, splits: pd.Series) -> None:
 def _add_shared(plan: Plan, table: Table, spec: ValidationSpec) -> None:
     columns = [*table.schema.names, table.schema.target]
     keys = pd.util.hash_pandas_object(table.frame[columns], index=False)
-    train = (table.frame[SPLIT_COLUMN] == "train").to_numpy()
-    held_out = keys[~train]
-    plan.add_derived(
-        "ExpectFewRowsInTwoSplits",
-        _where(held_out.isin(keys[train]).to_numpy(), held_out.index.map("row {}".format)),
-        unit="validation and test rows",
-        repair="rows stand in training and held-out splits: remove repeated rows, name their group"
-        " (source.group), or raise validation.max_shared_rows",
-        mostly=1 - spec.max_shared_rows,
-    )
+    split = table.frame[SPLIT_COLUMN]
+    for one, other in (("train", "valid"), ("train", "test"), ("valid", "test")):
+        held_out = keys[(split == other).to_numpy()]
+        known = keys[(split == one).to_numpy()]
+        plan.add_derived(
+            f"ExpectFewRowsInBoth{one.title()}And{other.title()}",
+            _where(held_out.isin(known).to_numpy(), held_out.index.map("row {}".format)),
+            unit=f"{other} rows",
+            repair=f"they stand in {one} too: remove repeated rows, name their group (source.group), or raise"
+            " validation.max_shared_rows",
+            mostly=1 - spec.max_shared_rows,
+        )
 
 
 def _where(offends: np.ndarray, names: Iterable[Any]) -> list[Any]:
