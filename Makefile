@@ -69,7 +69,7 @@ bench-file: setup ## distil one table over several seeds: make bench-file ARGS="
 	PYTHONPATH=. $(PY) benchmarks/bench_file.py $(ARGS)
 
 lock: .venv/bin/uv ## compile constraints.txt anew from pyproject.toml
-	$(BIN)/uv pip compile --quiet --python $(PY) --extra dev --no-header --no-annotate --no-emit-index-url \
+	$(BIN)/uv pip compile --quiet --python $(PY) --extra dev --no-header --no-annotate \
 	  pyproject.toml infra/uv.in | sed 's/+cpu$$//' > constraints.txt.new
 	@mv constraints.txt.new constraints.txt
 

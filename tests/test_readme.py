@@ -19,7 +19,7 @@ COMMANDS = [line.split("#")[0].strip() for kind, text in BLOCKS if kind == "sh" 
 @pytest.mark.parametrize("text", [text for kind, text in BLOCKS if kind == "yaml"])
 def test_every_yaml_is_a_config(text):
     """A block that leaves the source out is tried on the default one."""
-    DistillConfig.parse(yaml.safe_load(text)["parameters"])
+    assert DistillConfig.parse(yaml.safe_load(text)["parameters"]).students
 
 
 def test_it_opens_with_the_two_commands():

@@ -39,6 +39,23 @@ def small_table() -> Table:
     return build_table(raw, Roles(target="y", group="day"), SplitSpec(), seed=0)
 
 
+def validation_report() -> ValidationReport:
+    """One expectation that held."""
+    held = ExpectationResult(
+        expectation="ExpectX",
+        column="a|b <i>",
+        split=None,
+        success=True,
+        checked=240,
+        unexpected=0,
+        examples=(),
+        detail="",
+        arguments={},
+        repair="",
+    )
+    return ValidationReport(results=(held,), rows=240, columns=4)
+
+
 @pytest.fixture(scope="module")
 def artifacts():
     """One artifact of every type, made as the steps make them."""
@@ -70,19 +87,7 @@ def artifacts():
         classes=table.schema.classes,
     )
     verdict = judge(cards, GatesSpec(), StagedModel())
-    held = ExpectationResult(
-        expectation="ExpectX",
-        column="a|b <i>",
-        split=None,
-        success=True,
-        checked=240,
-        unexpected=0,
-        examples=(),
-        detail="",
-        arguments={},
-        repair="",
-    )
-    validation = ValidationReport(results=(held,), rows=240, columns=4)
+    validation = validation_report()
     report = Report(
         scenario="small",
         data=DataFacts.of(table),

@@ -1,6 +1,7 @@
 """What a user types, in a fresh copy of the repository."""
 
 import json
+import re
 
 import pytest
 
@@ -110,3 +111,12 @@ def test_make_stack_registers_once(copy):
     assert again.code == 0, again.text
     assert "registered" not in again.text
     assert copy.python(STACK).split() == ["distillery", "1", "1", "1"]
+
+
+def test_the_readme_example_loads_and_predicts(copy):
+    """As it stands there."""
+    readme = (copy.folder / "README.md").read_text(encoding="utf-8")
+    example = re.search(r"```python\n(.*?)```", readme, flags=re.DOTALL)[1]
+    columns, row = copy.python(f"{example}\nprint('ANSWER')\nprint(student.predict(row))").splitlines()
+    assert columns.split() == ["0", "1"]
+    assert sum(float(p) for p in row.split()[1:]) == pytest.approx(1, abs=1e-5)
