@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal as interrupts
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -145,6 +146,11 @@ def config(tmp_path: Path) -> Callable[..., str]:
     return write
 
 
+def heed_ctrl_c() -> None:
+    """A shell starts background jobs deaf to SIGINT, and what they start inherits that."""
+    interrupts.signal(interrupts.SIGINT, interrupts.SIG_DFL)
+
+
 @pytest.fixture(scope="module")
 def started(copy: Copy) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """Start commands in the copy, each in a process group of its own; what still runs at the end is killed."""
@@ -160,6 +166,7 @@ def started(copy: Copy) -> Iterator[Callable[..., subprocess.Popen[str]]]:
                 stderr=subprocess.STDOUT,
                 text=True,
                 start_new_session=True,
+                preexec_fn=heed_ctrl_c,  # noqa: PLW1509  no threads of ours hold locks here
             )
         )
         return processes[-1]
