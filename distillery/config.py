@@ -92,7 +92,9 @@ class DistillConfig(Spec):
 
 
 def _message(error: ValidationError) -> str:
-    lines = [_line(e["loc"], e["msg"], e["input"]) for e in error.errors()]
+    found = error.errors()
+    inner = {e["loc"][:i] for e in found for i in range(len(e["loc"]))}  # a list is too short where its items are wrong
+    lines = [_line(e["loc"], e["msg"], e["input"]) for e in found if e["loc"] not in inner]
     count = f"{len(lines)} mistake{'s' if len(lines) > 1 else ''}"
     return "\n  ".join([f"the run config has {count}:", *lines])
 

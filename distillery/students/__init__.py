@@ -1,33 +1,34 @@
-"""Students: one file each; a new kind is a new file here and a word in the union."""
+"""Students: one file each; a new kind is a new file here and a line in `distillery.students.kinds`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated
-
-from pydantic import Field, TypeAdapter
 
 from distillery.data.saved import SPEC_FILE
 from distillery.students.base import CandidateSpec as CandidateSpec
+from distillery.students.base import Labeller as Labeller
 from distillery.students.base import Lesson as Lesson
+from distillery.students.base import Selected as Selected
 from distillery.students.base import Student as Student
+from distillery.students.kinds import STUDENTS as STUDENTS
+from distillery.students.kinds import StudentSpec as StudentSpec
 from distillery.students.logistic_regression import LogisticRegressionSpec as LogisticRegressionSpec
 from distillery.students.mlp import MLPSpec as MLPSpec
-
-StudentSpec = Annotated[LogisticRegressionSpec | MLPSpec, Field(discriminator="kind")]
-_ANY: TypeAdapter[LogisticRegressionSpec | MLPSpec] = TypeAdapter(StudentSpec)
 
 
 def load_student(files: Mapping[str, bytes]) -> Student:
     """Read a student from what its ``to_files`` gave."""
-    return _ANY.validate_json(files[SPEC_FILE]).load(files)
+    return STUDENTS.read_json(files[SPEC_FILE]).load(files)
 
 
 __all__ = [
+    "STUDENTS",
     "CandidateSpec",
+    "Labeller",
     "Lesson",
     "LogisticRegressionSpec",
     "MLPSpec",
+    "Selected",
     "Student",
     "StudentSpec",
     "load_student",

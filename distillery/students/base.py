@@ -9,13 +9,29 @@ from typing import Self
 
 import numpy as np
 import pandas as pd
-from pydantic import Field
+from pydantic import Field, PositiveInt
 
 from distillery.data import Rows, Schema
 from distillery.data.model import ParameterCount
+from distillery.errors import TrainingError
 from distillery.spec import Spec
 
 OnEpoch = Callable[[int, dict[str, float]], None]
+
+
+@dataclass(frozen=True)
+class Labeller:
+    """The teacher at hand, for students that want labels for new rows.
+
+    Attributes:
+        schema: the teacher's columns, privileged ones included.
+        features: the training rows in these columns, in the lesson's order.
+        logits: labels raw rows, ``(n, K)`` float32.
+    """
+
+    schema: Schema
+    features: pd.DataFrame
+    logits: Callable[[pd.DataFrame], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -26,12 +42,22 @@ class Lesson:
         schema: the columns the student may see.
         train, valid: rows with hard labels.
         soft: the teacher's logits for the training rows, ``(n_train, K)``.
+        labeller: the teacher itself, where new rows can be labelled.
     """
 
     schema: Schema
     train: Rows
     valid: Rows
     soft: np.ndarray
+    labeller: Labeller | None = None
+
+
+@dataclass(frozen=True)
+class Selected:
+    """A raw column a student kept, and how much it mattered (in the selection's own unit)."""
+
+    name: str
+    score: float
 
 
 class Student(ABC):
@@ -42,11 +68,13 @@ class Student(ABC):
         spec: what it was fitted by.
         history: per epoch the training loss and validation log loss, in nats per row; empty for
             students fitted in one go.
+        selected_features: where columns were selected, those kept, the most important first.
     """
 
     schema: Schema
     spec: CandidateSpec
     history: list[dict[str, float]]
+    selected_features: tuple[Selected, ...] = ()
 
     @abstractmethod
     def predict_proba(self, frame: pd.DataFrame) -> np.ndarray:
@@ -65,25 +93,40 @@ class Student(ABC):
         """Floating point operations to predict one row, averaged over these rows."""
 
 
-class CandidateSpec(Spec):
+class CandidateSpec(Spec, ABC):
     """What every candidate's config holds.
 
     Attributes:
+        kind: names the class; a third party's is its entry point or import path.
         name: names the step, the run and the rows of the report; by default the kind.
-        alpha: weight of the soft labels against the hard ones, in [0, 1].
+        alpha: weight of the soft labels, in [0, 1].
+        hard_weight: weight of the hard labels; by default 1 − α.
+        max_parameters, max_bytes, max_features: hard budgets of the deployable student: fitted
+            numbers, bytes of its files, raw columns. What can shrink shrinks to meet them; a
+            student that still exceeds one is refused.
     """
 
+    kind: str
     name: str = Field("", pattern=r"^[A-Za-z0-9_-]*$", max_length=60)
     alpha: float = Field(0.9, ge=0, le=1)
+    hard_weight: float | None = Field(None, ge=0)
+    max_parameters: PositiveInt | None = None
+    max_bytes: PositiveInt | None = None
+    max_features: PositiveInt | None = None
 
     @property
     def title(self) -> str:
         """The candidate's name, or its kind where none was given."""
-        return self.name or str(getattr(self, "kind", ""))
+        return self.name or self.kind.rpartition(":")[2]
+
+    @property
+    def hard(self) -> float:
+        """Weight of the hard labels."""
+        return 1 - self.alpha if self.hard_weight is None else self.hard_weight
 
     def control(self) -> Self:
         """Return the same student trained on hard labels only."""
-        return self.model_copy(update={"alpha": 0.0})
+        return self.model_copy(update={"alpha": 0.0, "hard_weight": 1.0})
 
     @property
     def lesson_title(self) -> str:
@@ -92,6 +135,37 @@ class CandidateSpec(Spec):
         warmth = "" if temperature is None else f"T={temperature:g} "
         return f"{warmth}α={self.alpha:g}"
 
-    @abstractmethod
     def fit(self, lesson: Lesson, *, seed: int, on_epoch: OnEpoch | None = None) -> Student:
-        """Fit a student; the same seed gives the same student on one machine."""
+        """Fit a student; the same seed gives the same student on one machine.
+
+        Raises:
+            TrainingError: training failed, or the student exceeds a budget.
+        """
+        student = self.train(lesson, seed=seed, on_epoch=on_epoch)
+        self._refuse_over_budget(student)
+        return student
+
+    @abstractmethod
+    def train(self, lesson: Lesson, *, seed: int, on_epoch: OnEpoch | None = None) -> Student:
+        """Do what `fit` says; budgets are checked there."""
+
+    @abstractmethod
+    def load(self, files: Mapping[str, bytes]) -> Student:
+        """Read what the student's ``to_files`` gave."""
+
+    def _refuse_over_budget(self, student: Student) -> None:
+        spent = {
+            "max_parameters": (self.max_parameters, student.parameter_count().total, "parameters"),
+            "max_bytes": (self.max_bytes, sum(map(len, student.to_files().values())), "bytes"),
+            "max_features": (self.max_features, len(student.schema.columns), "raw columns"),
+        }
+        for budget, (most, got, unit) in spent.items():
+            if most is not None and got > most:
+                raise TrainingError(
+                    f"{self.title} must keep {budget} = {most:,}, got {got:,} {unit}; raise {budget}, or"
+                    f" {self.shrinking_advice(budget)}"
+                )
+
+    def shrinking_advice(self, budget: str) -> str:
+        """Say what the user can do to stay below a budget."""
+        return "drop columns of the source" if budget == "max_features" else "choose a smaller kind of student"

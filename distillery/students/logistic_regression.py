@@ -41,7 +41,7 @@ class LogisticRegressionSpec(CandidateSpec):
     max_iterations: PositiveInt = 2000
     min_frequency: PositiveInt = 10
 
-    def fit(self, lesson: Lesson, *, seed: int, on_epoch: OnEpoch | None = None) -> LogisticRegressionStudent:
+    def train(self, lesson: Lesson, *, seed: int, on_epoch: OnEpoch | None = None) -> LogisticRegressionStudent:
         """Fit on rows weighted by ``α · p_teacher + (1 − α) · [y = k]``; weights under 1e-3 are dropped.
 
         Raises:
@@ -49,7 +49,7 @@ class LogisticRegressionSpec(CandidateSpec):
         """
         features = lesson.schema.conform(lesson.train.features)
         encode = _preprocessing(lesson.schema, self.min_frequency).fit(features)
-        row, label, weight = weighted_rows(lesson, self.alpha)
+        row, label, weight = weighted_rows(lesson, self.alpha, self.hard)
         model = LogisticRegression(C=self.c, max_iter=self.max_iterations, tol=1e-5, random_state=seed)
         with warnings.catch_warnings():
             warnings.simplefilter("error", ConvergenceWarning)
@@ -71,13 +71,14 @@ class LogisticRegressionSpec(CandidateSpec):
         return LogisticRegressionStudent(self, read_schema(files), _skops.load(files["model.skops"]))
 
 
-def weighted_rows(lesson: Lesson, alpha: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def weighted_rows(lesson: Lesson, alpha: float, hard_weight: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return row number, class and weight of each weighted row, each ``(m,)``.
 
-    A row's weights over the classes sum to its own weight (1 by default), up to what is dropped.
+    A row's weights over the classes sum to its own weight (1 by default) times ``α + hard_weight``,
+    up to what is dropped.
     """
     hard = np.eye(lesson.schema.n_classes)[lesson.train.labels]
-    share = alpha * softmax(lesson.soft.astype(np.float64), axis=1) + (1 - alpha) * hard
+    share = alpha * softmax(lesson.soft.astype(np.float64), axis=1) + hard_weight * hard
     row, label = np.nonzero(share >= LEAST_WEIGHT)
     weight = share[row, label]
     own = lesson.train.weights

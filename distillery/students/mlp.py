@@ -56,9 +56,9 @@ class MLPSpec(CandidateSpec):
 
     def control(self) -> MLPSpec:
         """Return the same network trained on hard labels only; its temperature plays no part."""
-        return self.model_copy(update={"alpha": 0.0, "temperature": 1.0})
+        return self.model_copy(update={"alpha": 0.0, "hard_weight": 1.0, "temperature": 1.0})
 
-    def fit(self, lesson: Lesson, *, seed: int, on_epoch: OnEpoch | None = None) -> MLPStudent:
+    def train(self, lesson: Lesson, *, seed: int, on_epoch: OnEpoch | None = None) -> MLPStudent:
         """Train on the lesson; early stopping looks at the validation split's hard labels.
 
         Raises:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from distillery.data import Schema
+from distillery.data import Rows, Schema
 from distillery.data.model import ParameterCount
 from distillery.spec import Spec
 
@@ -22,7 +22,7 @@ class Teacher(ABC):
     """
 
     schema: Schema
-    spec: Spec
+    spec: TeacherKind
 
     @abstractmethod
     def predict_proba(self, frame: pd.DataFrame) -> np.ndarray:
@@ -39,3 +39,21 @@ class Teacher(ABC):
     @abstractmethod
     def flops_per_row(self, frame: pd.DataFrame) -> float:
         """Floating point operations to predict one row, averaged over these rows."""
+
+
+class TeacherKind(Spec, ABC):
+    """What every teacher's config holds.
+
+    Attributes:
+        kind: names the class; a third party's is its entry point or import path.
+    """
+
+    kind: str
+
+    @abstractmethod
+    def fit(self, train: Rows, valid: Rows, schema: Schema, *, seed: int) -> Teacher:
+        """Fit on ``train``; ``valid`` decides when to stop. The same seed gives the same teacher."""
+
+    @abstractmethod
+    def load(self, files: Mapping[str, bytes]) -> Teacher:
+        """Read what the teacher's ``to_files`` gave."""

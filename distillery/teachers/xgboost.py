@@ -15,13 +15,12 @@ from pydantic import Field, NonNegativeFloat, PositiveInt
 from distillery.data import RawEncoder, Rows, Schema
 from distillery.data.model import ParameterCount
 from distillery.data.saved import header_files, read_schema
-from distillery.spec import Spec
-from distillery.teachers.base import Teacher
+from distillery.teachers.base import Teacher, TeacherKind
 
 LARGEST = float(np.finfo(np.float32).max)  # XGBoost computes in float32 and refuses what overflows it
 
 
-class XGBoostSpec(Spec):
+class XGBoostSpec(TeacherKind):
     """An XGBoost teacher; the names and meanings are XGBoost's own unless said otherwise.
 
     Attributes:

@@ -119,10 +119,13 @@ def test_a_file_that_cannot_be_read(case, run, parameters, tmp_path):
 
 CONFIGS = {
     "unknown key": ({"sed": 1}, r"unknown key 'sed'; did you mean 'seed'\?"),
-    "unknown kind": ({"students": [{"kind": "mpl"}]}, r"students.0: Input tag 'mpl' .* 'logistic_regression', 'mlp'"),
+    "unknown kind": (
+        {"students": [{"kind": "mpl"}]},
+        r"students.0: student kind must be one of .*, got 'mpl'; did you mean 'mlp'",
+    ),
     "alpha": (
         {"students": [{"kind": "mlp", "alpha": 1.5}]},
-        r"students.0.mlp.alpha: .*less than or equal to 1, got 1.5",
+        r"students.0.alpha: .*less than or equal to 1, got 1.5",
     ),
     "temperature": ({"students": [{"kind": "mlp", "temperature": 0}]}, r"temperature: .*greater than 0, got 0"),
 }
