@@ -42,7 +42,7 @@ class Kinds(Generic[S]):
         if isinstance(data, self.base):
             return data
         if isinstance(data, BaseModel):
-            raise ValueError(f"{self.family} must be a {self.base.__name__}, got a {type(data).__name__}")  # noqa: TRY004  pydantic collects ValueErrors
+            raise ValueError(f"{self.family} must be a {self.base.__name__}, got a {type(data).__name__}")
         if not isinstance(data, dict) or not isinstance(data.get("kind"), str):
             raise ValueError(f"a {self.family} must have a `kind`, one of {', '.join(self.own)}; got {data!r}")
         return self.find(data["kind"]).model_validate(data)

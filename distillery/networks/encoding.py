@@ -1,4 +1,4 @@
-"""Raw rows for torch students: scaled numbers, category codes, and their encoding inside the network.
+"""Raw rows for networks: scaled numbers, category codes, and their encoding inside the network.
 
 Numbers are encoded piecewise linearly (Gorishniy et al. 2022, arXiv:2203.05556): component t of a
 column says how far the value has come through bin t, from 0 before it to 1 behind it.
@@ -12,6 +12,7 @@ from typing import final
 import numpy as np
 import pandas as pd
 import torch
+from sklearn.tree import DecisionTreeRegressor
 from torch import Tensor, nn
 
 from distillery.data import RawEncoder, Schema
@@ -87,6 +88,34 @@ def quantile_bins(numbers: np.ndarray, bins: int) -> list[np.ndarray]:
     levels = np.linspace(0, 1, bins + 1)
     edges = [np.unique(column) for column in np.quantile(numbers, levels, axis=0).T]
     return [e if len(e) > 1 else np.array([e[0], e[0] + 1.0]) for e in edges]
+
+
+def tree_bins(numbers: np.ndarray, targets: np.ndarray, bins: int, *, min_rows: int = 32) -> list[np.ndarray]:
+    """Return per column the bin edges where a small regression tree on that column alone splits.
+
+    Sharp edges and rare values are found where they matter for the target; a column that says
+    nothing keeps one bin. Gorishniy et al. (2022), arXiv:2203.05556, section 3.2.2.
+
+    Args:
+        numbers: scaled training values ``(n, d)``.
+        targets: what the trees predict, such as soft probabilities, ``(n, m)``.
+        bins: leaves of a tree, at most.
+        min_rows: rows of a leaf, at least.
+
+    >>> x = np.array([[0.0], [1.0], [2.0], [3.0]])
+    >>> [e.tolist() for e in tree_bins(x, np.array([[0.0], [0.0], [0.0], [1.0]]), 2, min_rows=1)]
+    [[0.0, 2.5, 3.0]]
+    """
+    return [_tree_edges(column, targets, bins, min_rows) for column in numbers.T]
+
+
+def _tree_edges(column: np.ndarray, targets: np.ndarray, bins: int, min_rows: int) -> np.ndarray:
+    low, high = column.min(), column.max()
+    if low == high or bins == 1:
+        return np.array([low, max(high, low + 1.0) if low == high else high])
+    tree = DecisionTreeRegressor(max_leaf_nodes=bins, min_samples_leaf=min_rows, random_state=0)
+    split = tree.fit(column[:, None], targets).tree_
+    return np.unique([low, *split.threshold[split.feature >= 0], high])
 
 
 @final

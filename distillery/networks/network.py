@@ -1,0 +1,163 @@
+"""The network itself: an encoder that says which raw column owns each of its components, and a body."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import final
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from distillery.data import RawEncoder, Schema
+from distillery.distillation.losses import binary_logits
+from distillery.networks.encoding import PiecewiseLinear, Scaler
+
+BOUND = 5.0  # of the raw scaled number beside its encoding: keeps extremes harmless
+
+
+@final
+class ColumnEncoder(nn.Module):
+    """Raw columns as one vector: scaled numbers, their bins and waves, missing indicators, embeddings.
+
+    Shape: numbers ``(n, d_numeric)``, missing ``(n, d_indicated)``, codes ``(n, d_categorical)``
+    ``-> (n, width)``.
+
+    Attributes:
+        width: components.
+        owner: the raw column of each component ``(width,)``: numeric ones first, then categorical ones.
+    """
+
+    def __init__(
+        self, schema: Schema, scaler: Scaler, edges: list[np.ndarray], *, frequencies: int, embedding: int
+    ) -> None:
+        super().__init__()
+        d, n_categorical = len(schema.numeric), len(schema.categorical)
+        self.bins = PiecewiseLinear(edges)
+        self.waves = nn.Parameter(torch.randn(d, frequencies)) if frequencies and d else None
+        self.table = nn.Embedding(scaler.n_codes, embedding)
+        nn.init.normal_(self.table.weight, std=embedding**-0.5)
+        owner = [
+            self.bins.column,
+            torch.arange(d),
+            torch.from_numpy(scaler.indicated),
+            torch.arange(d).repeat_interleave(2 * frequencies),
+            d + torch.arange(n_categorical).repeat_interleave(embedding),
+        ]
+        self.owner: Tensor
+        self.register_buffer("owner", torch.cat(owner), persistent=False)
+        self.width = len(self.owner)
+
+    def forward(self, numbers: Tensor, missing: Tensor, codes: Tensor) -> Tensor:
+        """Encode rows."""
+        parts = [self.bins(numbers), numbers.clamp(-BOUND, BOUND), missing]
+        if self.waves is not None:
+            phase = math.tau * numbers.clamp(-BOUND, BOUND)[..., None] * self.waves  # (n, d) -> (n, d, frequencies)
+            parts.append(torch.cat([phase.sin(), phase.cos()], dim=-1).flatten(1))
+        return torch.cat([*parts, self.table(codes).flatten(1)], dim=1)
+
+    @torch.no_grad()
+    def fill_unseen(self, scaler: Scaler, codes: Tensor) -> None:
+        """Give reserved codes that no training row used the mean vector of their column."""
+        counts = torch.bincount(codes.flatten(), minlength=scaler.n_codes).float()
+        borders = [*scaler.offsets.tolist(), scaler.n_codes]
+        for start, end in pairwise(borders):
+            weights = counts[start:end, None]
+            mean = (self.table.weight[start:end] * weights).sum(0) / weights.sum().clamp(min=1)
+            for code in (start + RawEncoder.MISSING, start + RawEncoder.UNSEEN):
+                if counts[code] == 0:
+                    self.table.weight[code] = mean
+
+
+@final
+class CanvasEncoder(nn.Module):
+    """Numeric columns as an image; where a column was not selected the canvas stays blank.
+
+    Shape: numbers ``(n, d)``, missing, codes ``-> (n, channels · height · width)``.
+
+    Attributes:
+        width: pixels of the canvas.
+        owner: the raw column of each pixel ``(width,)``; blank ones belong to column 0.
+        positions: the pixel of each raw column ``(d,)``.
+    """
+
+    def __init__(self, positions: np.ndarray, size: int) -> None:
+        super().__init__()
+        self.width = size
+        self.positions: Tensor
+        self.owner: Tensor
+        self.register_buffer("positions", torch.from_numpy(positions.astype(np.int64)))
+        owner = torch.zeros(size, dtype=torch.int64)
+        owner[self.positions] = torch.arange(len(positions))
+        self.register_buffer("owner", owner, persistent=False)
+
+    def forward(self, numbers: Tensor, missing: Tensor, codes: Tensor) -> Tensor:
+        """Place rows on the canvas."""
+        blank = numbers.new_zeros(len(numbers), self.width)
+        return blank.index_copy(1, self.positions, numbers.clamp(-BOUND, BOUND))
+
+
+@final
+class Network(nn.Module):
+    """Encoder and body. Shape: what the encoder takes ``-> (n, K)`` logits."""
+
+    def __init__(self, encoder: ColumnEncoder | CanvasEncoder, body: nn.Module, *, binary: bool) -> None:
+        super().__init__()
+        self.encoder, self.body, self.binary = encoder, body, binary
+        self.gates: nn.Module | None = None
+
+    def forward(self, numbers: Tensor, missing: Tensor, codes: Tensor) -> Tensor:
+        """Return logits; a binary network's single output z stands for ``[0, z]``."""
+        x = self.encoder(numbers, missing, codes)
+        if self.gates is not None:
+            x = x * self.gates(len(x))[:, self.encoder.owner]  # one gate per raw column
+        z: Tensor = self.body(x)
+        return binary_logits(z) if self.binary else z
+
+
+def dense(width: int, widths: Sequence[int], outputs: int, *, dropout: float, rank: int | None = None) -> nn.Sequential:
+    """Return layers of SiLU units; without ``widths`` a single linear layer.
+
+    Args:
+        width: of the input.
+        widths: of the hidden layers.
+        outputs: of the last layer.
+        dropout: after each hidden layer.
+        rank: factorizes every hidden layer's matrix as U·V of at most this inner width.
+    """
+    layers: list[nn.Module] = []
+    for units in widths:
+        if rank is None or rank * (width + units) >= width * units:  # factors that save nothing are not used
+            layers.append(nn.Linear(width, units))
+        else:
+            layers += [nn.Linear(width, rank, bias=False), nn.Linear(rank, units)]
+        layers += [nn.SiLU(), nn.Dropout(dropout)]
+        width = units
+    return nn.Sequential(*layers, nn.Linear(width, outputs))
+
+
+def convolutions(
+    shape: tuple[int, int, int], channels: Sequence[int], units: int, outputs: int, *, dropout: float
+) -> nn.Sequential:
+    """Return 3 × 3 convolutions with ReLU, each halving height and width while both are above 3, then two dense layers.
+
+    Args:
+        shape: channels, height and width of the image.
+        channels: of the convolutions.
+        units: of the dense layer between.
+        outputs: of the last layer.
+        dropout: before the last layer.
+    """
+    depth, height, width = shape
+    layers: list[nn.Module] = [nn.Unflatten(1, shape)]
+    for n in channels:
+        layers += [nn.Conv2d(depth, n, 3, padding=1), nn.ReLU()]
+        depth = n
+        if min(height, width) > 3:
+            layers.append(nn.MaxPool2d(2))
+            height, width = height // 2, width // 2
+    flat = depth * height * width
+    last = [nn.Linear(flat, units), nn.ReLU(), nn.Dropout(dropout), nn.Linear(units, outputs)]
+    return nn.Sequential(*layers, nn.Flatten(), *last)

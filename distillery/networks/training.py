@@ -1,0 +1,274 @@
+"""The training loop of networks: in-memory tensors, large batches, best epoch kept."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from tqdm import tqdm
+
+from distillery.data import Rows
+from distillery.distillation.losses import LossKind, distillation_loss
+from distillery.errors import TrainingError
+from distillery.networks.settings import Stage, TrainingFields
+
+Inputs = tuple[Tensor, ...]
+OnEpoch = Callable[[int, dict[str, float]], None]
+PREDICT_ROWS = 16_384  # rows at once: bounds the memory of a large prediction
+
+
+@dataclass(frozen=True)
+class Batches:
+    """Rows as tensors.
+
+    Attributes:
+        inputs: what the network's ``forward`` takes, each ``(n, …)``.
+        y: class indices ``(n,)``.
+        soft: teacher logits ``(n, K)``, or None.
+        weights: row weights ``(n,)``.
+        real: 1 for rows with a hard label, 0 for those only the teacher labelled, ``(n,)``.
+        strata: which rows are spread evenly over the batches ``(n,)``, or None.
+    """
+
+    inputs: Inputs
+    y: Tensor
+    soft: Tensor | None
+    weights: Tensor
+    real: Tensor
+    strata: Tensor | None = None
+
+    @classmethod
+    def of(cls, inputs: Inputs, rows: Rows, soft: np.ndarray | None, strata: np.ndarray | None = None) -> Batches:
+        """Put labelled rows into tensors."""
+        weights = np.ones(len(rows)) if rows.weights is None else rows.weights
+        return cls(
+            inputs,
+            torch.from_numpy(rows.labels),
+            None if soft is None else torch.from_numpy(soft),
+            torch.from_numpy(weights.astype(np.float32)),
+            torch.ones(len(rows)),
+            None if strata is None else torch.from_numpy(strata),
+        )
+
+    @classmethod
+    def resampled(cls, inputs: Inputs, soft: np.ndarray) -> Batches:
+        """Put rows that only the teacher labelled into tensors."""
+        n = len(soft)
+        return cls(inputs, torch.zeros(n, dtype=torch.int64), torch.from_numpy(soft), torch.ones(n), torch.zeros(n))
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def to(self, device: torch.device) -> Batches:
+        """Return the same rows on a device."""
+        return self._map(lambda x: x.to(device))
+
+    def take(self, index: Tensor) -> Batches:
+        """Return the rows at these positions."""
+        return self._map(lambda x: x[index])
+
+    def joined(self, other: Batches) -> Batches:
+        """Return both, one after the other, without strata."""
+        both = [torch.cat(pair) for pair in zip(self.inputs, other.inputs, strict=True)]
+        soft = None if self.soft is None or other.soft is None else torch.cat([self.soft, other.soft])
+        rest = (torch.cat([getattr(self, n), getattr(other, n)]) for n in ("weights", "real"))
+        return Batches(tuple(both), torch.cat([self.y, other.y]), soft, *rest)
+
+    def shuffled(self, size: int) -> Iterator[Batches]:
+        """Yield the rows once, in random order; the strata, if any, evenly spread."""
+        order = torch.randperm(len(self), device=self.y.device)
+        if self.strata is not None:
+            order = order[_spread(self.strata[order]).argsort()]
+        for index in order.split(size):
+            yield self.take(index)
+
+    def _map(self, change: Callable[[Tensor], Tensor]) -> Batches:
+        soft, strata = (None if x is None else change(x) for x in (self.soft, self.strata))
+        rest = (change(x) for x in (self.weights, self.real))
+        return Batches(tuple(map(change, self.inputs)), change(self.y), soft, *rest, strata)
+
+
+def _spread(strata: Tensor) -> Tensor:
+    """Return for each row its place in [0, 1] among those of its stratum."""
+    order = strata.argsort(stable=True)
+    counts = torch.bincount(strata)
+    within = torch.arange(len(strata), device=strata.device) - (counts.cumsum(0) - counts)[strata[order]]
+    place = torch.empty(len(strata), device=strata.device)
+    place[order] = (within + torch.rand(len(strata), device=strata.device)) / counts[strata[order]]
+    return place
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What is minimised: α · soft + hard_weight · cross entropy; resampled rows have no hard part."""
+
+    alpha: float
+    hard_weight: float
+    loss: LossKind = "kl"
+    temperature: float = 1.0
+    beta: float = 1.0
+
+    def __call__(self, z: Tensor, batch: Batches) -> Tensor:
+        """Return the mean loss of a batch, in nats per row."""
+        return distillation_loss(
+            z,
+            z.detach() if batch.soft is None else batch.soft,
+            batch.y,
+            alpha=1 - batch.real * (1 - self.alpha),
+            hard_weight=batch.real * self.hard_weight,
+            temperature=self.temperature,
+            kind=self.loss,
+            beta=self.beta,
+            weights=batch.weights,
+        )
+
+
+HARD_LABELS = Objective(alpha=0.0, hard_weight=1.0)
+
+
+def device_of(settings: TrainingFields) -> torch.device:
+    """Return where training runs.
+
+    Raises:
+        TrainingError: the device asked for is not there.
+    """
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if settings.device == "auto":
+        return torch.device("cuda" if there["cuda"] else "cpu")
+    if not there[settings.device]:
+        raise TrainingError(f"device must be there, got {settings.device!r} and torch finds none; use auto or cpu")
+    return torch.device(settings.device)
+
+
+class Trainer:
+    """Trains one network in place and leaves the weights of the epoch with the best validation log loss.
+
+    Args:
+        network: takes `Batches.inputs`, gives logits ``(n, K)``.
+        train, valid: the rows.
+        settings: how.
+        objective: what is minimised.
+        stages: the parts of the schedule.
+        fresh: gives the resampled rows of an epoch, or None.
+        penalty: added to the loss of every batch.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        train: Batches,
+        valid: Batches,
+        settings: TrainingFields,
+        objective: Objective = HARD_LABELS,
+        *,
+        stages: tuple[Stage, ...] = (),
+        fresh: Callable[[int], Batches] | None = None,
+        penalty: Callable[[], Tensor] | None = None,
+    ) -> None:
+        self.device = device_of(settings)
+        self.network, self.settings, self.objective = network.to(self.device), settings, objective
+        self.train, self.valid = train.to(self.device), valid.to(self.device)
+        self.stages = stages or (Stage(epochs=settings.epochs),)
+        self.fresh, self.penalty = fresh, penalty
+        self.averaged = (
+            AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(settings.average)) if settings.average else None
+        )
+        self.optimizer = torch.optim.AdamW(
+            network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+        )
+        self.history: list[dict[str, float]] = []
+
+    def run(self, on_epoch: OnEpoch | None = None) -> list[dict[str, float]]:
+        """Train.
+
+        Returns:
+            Per epoch ``train_loss`` (the objective) and ``valid_log_loss``, in nats per row.
+
+        Raises:
+            TrainingError: a loss is not finite.
+        """
+        best, best_state, waited = math.inf, self.network.state_dict(), 0
+        plan = [stage for stage in self.stages for _ in range(stage.epochs)]
+        for epoch in tqdm(range(len(plan)), desc="training", unit="epoch", disable=None, leave=False):
+            kept = self._epoch(epoch, plan)
+            self.history.append({"train_loss": self._loss, "valid_log_loss": log_loss(kept, self.valid)})
+            self._check_finite()
+            if on_epoch:
+                on_epoch(epoch, self.history[-1])
+            waited += 1
+            if self.history[-1]["valid_log_loss"] < best:
+                best, waited = self.history[-1]["valid_log_loss"], 0
+                best_state = copy.deepcopy(kept.state_dict())
+            if self.settings.patience is not None and waited >= self.settings.patience:
+                break
+        self.network.load_state_dict(best_state)
+        self.network.cpu().eval()
+        return self.history
+
+    def _epoch(self, epoch: int, plan: list[Stage]) -> nn.Module:
+        """Train one epoch and return the network whose weights count: the averaged one, if any."""
+        stage, rows = plan[epoch], self._rows(epoch, plan[epoch])
+        objective = self.objective if stage.alpha is None else replace(self.objective, alpha=stage.alpha)
+        self.network.train()
+        total, steps = 0.0, math.ceil(len(rows) / self.settings.batch_size)
+        for i, batch in enumerate(rows.shuffled(self.settings.batch_size)):
+            self._set_rate((epoch + i / steps) / len(plan))
+            total += self._step(batch, objective) * len(batch)
+        self._loss = total / len(rows)
+        return self.network if self.averaged is None else self.averaged.module
+
+    def _rows(self, epoch: int, stage: Stage) -> Batches:
+        if self.fresh is None or stage.rows == "real":
+            return self.train
+        fresh = self.fresh(epoch).to(self.device)
+        return fresh if stage.rows == "resampled" else self.train.joined(fresh)
+
+    def _step(self, batch: Batches, objective: Objective) -> float:
+        inputs = batch.inputs
+        if self.settings.noise:
+            inputs = (inputs[0] + self.settings.noise * torch.randn_like(inputs[0]), *inputs[1:])
+        mixed = self.device.type == "cuda" if self.settings.mixed_precision is None else self.settings.mixed_precision
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=mixed):
+            z = self.network(*inputs)
+        loss = objective(z.float(), batch)
+        if self.penalty:
+            loss = loss + self.penalty()
+        self.optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+        if self.averaged:
+            self.averaged.update_parameters(self.network)
+        return float(loss.item())
+
+    def _set_rate(self, progress: float) -> None:
+        """One cycle (Smith 2018): a cosine up over the first 30 % of the training, and down to nothing."""
+        up = 0.3
+        share = progress / up if progress < up else (1 - progress) / (1 - up)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.settings.learning_rate * (0.04 + 0.96 * (1 - math.cos(math.pi * share)) / 2)
+
+    def _check_finite(self) -> None:
+        for name, loss in self.history[-1].items():
+            if not math.isfinite(loss):
+                rate = self.optimizer.param_groups[0]["lr"]
+                raise TrainingError(
+                    f"{name} must be finite, got {loss} in epoch {len(self.history)} at learning rate {rate:.2g};"
+                    " lower learning_rate, or look for extreme values in the columns"
+                )
+
+
+@torch.inference_mode()
+def log_loss(network: nn.Module, split: Batches) -> float:
+    """Return the weighted mean log loss on hard labels, in nats per row."""
+    network.eval()
+    starts = range(0, len(split), PREDICT_ROWS)
+    z = torch.cat([network(*(x[i : i + PREDICT_ROWS] for x in split.inputs)) for i in starts])
+    rows = F.cross_entropy(z, split.y, reduction="none")
+    return float((rows * split.weights).sum() / split.weights.sum())
