@@ -19,7 +19,9 @@ from distillery.data.splits import SplitSpec
 from distillery.errors import DataError
 
 
-def make_table(*, classes: int = 2, numeric: bool = True, categorical: bool = True, weight: bool = False) -> Table:
+def make_table(
+    *, classes: int = 2, numeric: bool = True, categorical: bool = True, weight: bool = False, level: float = 1000
+) -> Table:
     """A learnable table of 600 rows with missing values."""
     rng = np.random.default_rng(5)
     n = 600
@@ -28,7 +30,7 @@ def make_table(*, classes: int = 2, numeric: bool = True, categorical: bool = Tr
     raw = pd.DataFrame(index=range(n))
     if numeric:
         raw["signal"] = np.where(rng.random(n) < 0.1, np.nan, signal)
-        raw["noise"] = rng.normal(1000, 50, n)
+        raw["noise"] = rng.normal(level, level / 20, n)
         raw["zeros"] = np.where(rng.random(n) < 0.8, 0.0, rng.exponential(size=n))
     if categorical:
         raw["city"] = np.where(rng.random(n) < 0.1, None, city)
@@ -40,17 +42,23 @@ def make_table(*, classes: int = 2, numeric: bool = True, categorical: bool = Tr
     return build_table(raw, Roles(target="y", weight="w" if weight else None), SplitSpec(), seed=0)
 
 
+def make_image(**shape: Any) -> Table:
+    """The same table for kinds that take numbers only: its three numeric columns are the pixels."""
+    return make_table(**{**shape, "numeric": True, "categorical": False, "level": 1.0})
+
+
 @dataclass(frozen=True)
 class Case:
-    """A kind under check: how to fit it on a table with a seed, and how to read it from files."""
+    """A kind under check: how to fit it on a table with a seed, how to read it from files, and what tables it takes."""
 
     fit: Callable[[Table, int], Any]
     load: Callable[[dict[str, bytes]], Any]
+    make: Callable[..., Table] = make_table
 
 
 def check_purity_of_inputs(case: Case) -> None:
     """Neither fitting nor predicting changes the rows that were given."""
-    table = make_table()
+    table = case.make()
     before = table.frame.copy(deep=True)
     rows = table.rows("test").features
     model = case.fit(table, 0)
@@ -61,7 +69,7 @@ def check_purity_of_inputs(case: Case) -> None:
 def check_probabilities(case: Case) -> None:
     """Shape (n, K), finite, in [0, 1], rows sum to 1, with two classes and with three."""
     for classes in (2, 3):
-        table = make_table(classes=classes)
+        table = case.make(classes=classes)
         proba = case.fit(table, 0).predict_proba(table.rows("test").features)
         assert proba.shape == (table.counts["test"], classes)
         assert ((proba >= 0) & (proba <= 1)).all()
@@ -70,14 +78,14 @@ def check_probabilities(case: Case) -> None:
 
 def check_row_order_is_irrelevant(case: Case) -> None:
     """A row's probabilities do not depend on its neighbours."""
-    table = make_table()
+    table = case.make()
     model, rows = case.fit(table, 0), table.rows("test").features
     np.testing.assert_allclose(model.predict_proba(rows[::-1])[::-1], model.predict_proba(rows), atol=1e-6)
 
 
 def check_one_row_equals_batch(case: Case) -> None:
     """One row at a time gives what the batch gives."""
-    table = make_table(classes=3)
+    table = case.make(classes=3)
     model, rows = case.fit(table, 0), table.rows("test").features.head(8)
     single = np.vstack([model.predict_proba(rows.iloc[[i]]) for i in range(len(rows))])
     np.testing.assert_allclose(single, model.predict_proba(rows), atol=1e-6)
@@ -85,13 +93,13 @@ def check_one_row_equals_batch(case: Case) -> None:
 
 def check_zero_rows(case: Case) -> None:
     """No rows in, no rows out."""
-    table = make_table(classes=3)
+    table = case.make(classes=3)
     assert case.fit(table, 0).predict_proba(table.rows("test").features.head(0)).shape == (0, 3)
 
 
 def check_same_seed_same_model(case: Case) -> None:
     """Two fits with one seed agree bit for bit, in memory and on disk."""
-    table = make_table()
+    table = case.make()
     one, two, rows = case.fit(table, 3), case.fit(table, 3), table.rows("test").features
     np.testing.assert_array_equal(one.predict_proba(rows), two.predict_proba(rows))
     assert one.to_files() == two.to_files()
@@ -100,7 +108,7 @@ def check_same_seed_same_model(case: Case) -> None:
 def check_round_trip_through_files(case: Case) -> None:
     """What was saved predicts the same, bit for bit, and knows its schema and spec."""
     for shape in ({}, {"classes": 3}, {"numeric": False}, {"categorical": False}):
-        table = make_table(**shape)
+        table = case.make(**shape)
         model, rows = case.fit(table, 0), table.rows("test").features
         loaded = case.load(model.to_files())
         np.testing.assert_array_equal(loaded.predict_proba(rows), model.predict_proba(rows))
@@ -109,7 +117,7 @@ def check_round_trip_through_files(case: Case) -> None:
 
 def check_unseen_and_missing_values(case: Case) -> None:
     """A new category, a missing value in any column, and a row of nothing have probabilities."""
-    table = make_table()
+    table = case.make()
     model, rows = case.fit(table, 0), table.rows("test").features.head(4)
     columns = [rows.assign(**{name: None}) for name in rows.columns]
     nothing = rows.assign(**dict.fromkeys(rows.columns))
@@ -119,7 +127,7 @@ def check_unseen_and_missing_values(case: Case) -> None:
 
 def check_extreme_values(case: Case) -> None:
     """Values far outside training have probabilities."""
-    table = make_table()
+    table = case.make()
     model, rows = case.fit(table, 0), table.rows("test").features.head(4)
     for value in (1e30, -1e30, 1e-300):
         assert np.isfinite(model.predict_proba(rows.assign(noise=value, signal=-value))).all()
@@ -127,7 +135,7 @@ def check_extreme_values(case: Case) -> None:
 
 def check_columns_are_found_by_name(case: Case) -> None:
     """Their order is free, and further ones are ignored."""
-    table = make_table()
+    table = case.make()
     model, rows = case.fit(table, 0), table.rows("test").features
     shuffled = rows[rows.columns[::-1]].assign(further="x")
     np.testing.assert_array_equal(model.predict_proba(shuffled), model.predict_proba(rows))
@@ -135,7 +143,7 @@ def check_columns_are_found_by_name(case: Case) -> None:
 
 def check_wrong_columns_are_named(case: Case) -> None:
     """An absent column, and text where a number is due, are named with the row."""
-    table = make_table()
+    table = case.make()
     model, rows = case.fit(table, 0), table.rows("test").features
     with pytest.raises(DataError, match="'noise'"):
         model.predict_proba(rows.drop(columns="noise"))
@@ -146,7 +154,7 @@ def check_wrong_columns_are_named(case: Case) -> None:
 def check_learns(case: Case) -> None:
     """Where the columns decide the class, most test rows are right."""
     for classes, least in ((2, 0.75), (3, 0.55)):
-        table = make_table(classes=classes)
+        table = case.make(classes=classes)
         test = table.rows("test")
         right = case.fit(table, 0).predict_proba(test.features).argmax(axis=1) == test.labels
         assert right.mean() > least
@@ -154,7 +162,7 @@ def check_learns(case: Case) -> None:
 
 def check_row_weights(case: Case) -> None:
     """Weights reach the fit: other weights, other model."""
-    light, heavy = make_table(weight=True), make_table(weight=True)
+    light, heavy = case.make(weight=True), case.make(weight=True)
     heavy.frame.loc[heavy.frame["y"] == 1, "w"] *= 20
     rows = light.rows("test").features
     assert case.fit(heavy, 0).predict_proba(rows)[:, 1].mean() > case.fit(light, 0).predict_proba(rows)[:, 1].mean()
@@ -162,7 +170,7 @@ def check_row_weights(case: Case) -> None:
 
 def check_counts_and_flops(case: Case) -> None:
     """Parameters are whole and positive, learnable ones no more than all, and a row costs operations."""
-    table = make_table()
+    table = case.make()
     model = case.fit(table, 0)
     count = model.parameter_count()
     assert 0 < count.learnable <= count.total
@@ -171,7 +179,7 @@ def check_counts_and_flops(case: Case) -> None:
 
 def check_nothing_is_pickled(case: Case) -> None:
     """No saved file is a pickle."""
-    for name, content in case.fit(make_table(), 0).to_files().items():
+    for name, content in case.fit(case.make(), 0).to_files().items():
         assert not content.startswith(b"\x80"), name
         assert name.rsplit(".", 1)[-1] not in {"pkl", "pickle", "pt", "joblib"}
 

@@ -5,20 +5,42 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from distillery.data import Table
-from distillery.students import STUDENTS, Lesson, LogisticRegressionSpec, MLPSpec, load_student
-from distillery.teachers import TEACHERS, XGBoostSpec, load_teacher
-from tests.checks import Case, all_checks
+from distillery.distillation.soft_labels import to_logits
+from distillery.students import (
+    STUDENTS,
+    CNNSpec,
+    FactorizedMLPSpec,
+    Labeller,
+    Lesson,
+    LogisticRegressionSpec,
+    MLPSpec,
+    load_student,
+)
+from distillery.teachers import TEACHERS, CNNTeacherSpec, MLPTeacherSpec, XGBoostSpec, load_teacher
+from tests.checks import Case, all_checks, make_image, make_table
 
+QUICK: dict[str, Any] = {"epochs": 15, "batch_size": 32, "learning_rate": 1e-2}
+IMAGE: dict[str, Any] = {"shape": (1, 1, 3), "channels": (4,), "units": 16}
 TEACHER_SPECS = {
-    "xgboost": XGBoostSpec(trees=60, patience=20, learning_rate=0.2, depth=4, threads=1, min_child_weight=1)
+    "xgboost": XGBoostSpec(trees=60, patience=20, learning_rate=0.2, depth=4, threads=1, min_child_weight=1),
+    "mlp": MLPTeacherSpec(widths=(16,), bins=8, **QUICK),
+    "cnn": CNNTeacherSpec(**IMAGE, **QUICK),
 }
 STUDENT_SPECS = {
     "logistic_regression": LogisticRegressionSpec(),
-    "mlp": MLPSpec(widths=(16,), bins=8, epochs=15, batch_size=32, learning_rate=1e-2),
+    "mlp": MLPSpec(widths=(16,), bins=8, **QUICK),
+    "factorized_mlp": FactorizedMLPSpec(widths=(16,), rank=4, **QUICK),
+    "cnn": CNNSpec(**IMAGE, **QUICK),
 }
+
+
+def maker(spec: Any) -> Any:
+    """What makes tables that this kind takes."""
+    return make_image if spec.kind == "cnn" else make_table
 
 
 def teacher_case(spec: Any) -> Case:
@@ -27,7 +49,7 @@ def teacher_case(spec: Any) -> Case:
     def fit(table: Table, seed: int) -> Any:
         return spec.fit(table.rows("train"), table.rows("valid"), table.schema, seed=seed)
 
-    return Case(fit, load_teacher)
+    return Case(fit, load_teacher, maker(spec))
 
 
 def lesson_of(table: Table) -> Lesson:
@@ -36,12 +58,20 @@ def lesson_of(table: Table) -> Lesson:
     k = table.schema.n_classes
     soft = np.full((len(train), k), 0.2 / (k - 1))
     soft[np.arange(len(train)), train.labels] = 0.8
-    return Lesson(table.schema, train, table.rows("valid"), np.log(soft).astype(np.float32))
+    logits = np.log(soft).astype(np.float32)
+
+    teacher = XGBoostSpec(trees=5, learning_rate=0.5, threads=1).fit(train, table.rows("valid"), table.schema, seed=0)
+
+    def label(frame: pd.DataFrame) -> np.ndarray:
+        return to_logits(teacher.predict_proba(frame)).astype(np.float32)
+
+    labeller = Labeller(table.schema, train.features, label)
+    return Lesson(table.schema, train, table.rows("valid"), logits, labeller=labeller)
 
 
 def student_case(spec: Any) -> Case:
     """A student is fitted on a lesson."""
-    return Case(lambda table, seed: spec.fit(lesson_of(table), seed=seed), load_student)
+    return Case(lambda table, seed: spec.fit(lesson_of(table), seed=seed), load_student, maker(spec))
 
 
 CASES = [

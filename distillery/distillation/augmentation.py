@@ -31,10 +31,10 @@ class ResampleSpec(Spec):
 
     method: Literal["resample"] = "resample"
     factor: PositiveFloat = 1.0
-    redraws: PositiveInt = 10
+    redraws: PositiveInt = 20
     swap: float = Field(0.3, gt=0, le=1)
-    move: float = Field(0.0, ge=0, le=1)
-    candidates: PositiveInt = 64
+    move: float = Field(0.5, ge=0, le=1)
+    candidates: PositiveInt = 256
 
 
 @final
@@ -89,13 +89,13 @@ class Resampler:
         return near
 
     def _moved(self, values: np.ndarray, own: np.ndarray, near: np.ndarray, *, integer: bool) -> np.ndarray:
-        there = values[near]
+        there: np.ndarray = values[near]
         if self._spec.move == 0:
             return there
         way = np.where(self._rng.random(len(own)) < self._spec.move, self._rng.random(len(own)), 1.0)
         between = values[own] + way * (there - values[own])
         between = np.round(between) if integer else between
-        return np.where(np.isnan(between), there, between)
+        return np.asarray(np.where(np.isnan(between), there, between))
 
 
 def _places(schema: Schema, rows: pd.DataFrame) -> np.ndarray:

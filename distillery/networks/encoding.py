@@ -17,6 +17,8 @@ from torch import Tensor, nn
 
 from distillery.data import RawEncoder, Schema
 
+MANY_VALUES = 48  # different values above which bins alone blur a column
+
 
 @final
 class Scaler:
@@ -25,33 +27,44 @@ class Scaler:
     Attributes:
         median, center, scale: per numeric column, ``(d_numeric,)``.
         indicated: which numeric columns had missing values in training, as positions.
+        smooth: which numeric columns have many different values, as positions.
+        rare: category codes that count as unseen.
     """
 
-    ARRAYS = ("median", "center", "scale", "indicated", "rare")
+    ARRAYS = ("median", "center", "scale", "indicated", "smooth", "rare")
 
     def __init__(self, schema: Schema, arrays: Mapping[str, np.ndarray]) -> None:
         self._encode = RawEncoder(schema)
         self.median, self.center, self.scale = (arrays[name] for name in ("median", "center", "scale"))
-        self.indicated: np.ndarray = arrays["indicated"]
-        self.rare: np.ndarray = arrays["rare"]
+        self.indicated, self.smooth, self.rare = (arrays[name] for name in ("indicated", "smooth", "rare"))
         self.offsets = np.cumsum([0, *self._encode.cardinalities])[:-1].astype(np.int64)
         self.n_codes = sum(self._encode.cardinalities)
 
     @classmethod
-    def fit(cls, schema: Schema, frame: pd.DataFrame, *, min_count: int) -> Scaler:
-        """Learn medians and scales; categories of fewer than ``min_count`` rows count as unseen."""
+    def fit(cls, schema: Schema, frame: pd.DataFrame, *, min_count: int, one_scale: bool = False) -> Scaler:
+        """Learn medians and scales.
+
+        Args:
+            schema: the columns.
+            frame: raw training rows.
+            min_count: categories of fewer rows count as unseen.
+            one_scale: scales all numbers alike, as the pixels of an image.
+        """
         encode = RawEncoder(schema)
         numbers, codes = encode(frame)
         present = ~np.isnan(numbers)
         filled = np.where(present.any(axis=0), numbers, 0.0)  # a column without any value reads as 0
-        scale = np.nanstd(filled, axis=0)
+        center, scale = np.nanmean(filled, axis=0), np.nanstd(filled, axis=0)
+        if one_scale and numbers.size:
+            center, scale = np.full_like(center, np.nanmean(filled)), np.full_like(scale, np.nanstd(filled))
         offsets = np.cumsum([0, *encode.cardinalities])[:-1]
         counts = np.bincount((codes + offsets).ravel(), minlength=sum(encode.cardinalities))
         arrays = {
             "median": np.nanmedian(filled, axis=0),
-            "center": np.nanmean(filled, axis=0),
+            "center": center,
             "scale": np.where(scale > 0, scale, 1.0),
             "indicated": np.flatnonzero(~present.all(axis=0)),
+            "smooth": np.flatnonzero([len(np.unique(column)) > MANY_VALUES for column in filled.T]),
             "rare": np.flatnonzero((counts > 0) & (counts < min_count)),
         }
         return cls(schema, arrays)

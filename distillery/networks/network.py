@@ -11,16 +11,20 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from distillery.data import RawEncoder, Schema
+from distillery.data import RawEncoder
 from distillery.distillation.losses import binary_logits
 from distillery.networks.encoding import PiecewiseLinear, Scaler
+from distillery.networks.reading import Reading
 
 BOUND = 5.0  # of the raw scaled number beside its encoding: keeps extremes harmless
 
 
 @final
 class ColumnEncoder(nn.Module):
-    """Raw columns as one vector: scaled numbers, their bins and waves, missing indicators, embeddings.
+    """Raw columns as one vector: bins and scaled numbers, missing indicators, waves, embeddings.
+
+    Waves are sines and cosines of learned frequencies (Gorishniy et al. 2022, section 3.3); only columns
+    of many different values have them.
 
     Shape: numbers ``(n, d_numeric)``, missing ``(n, d_indicated)``, codes ``(n, d_categorical)``
     ``-> (n, width)``.
@@ -30,20 +34,21 @@ class ColumnEncoder(nn.Module):
         owner: the raw column of each component ``(width,)``: numeric ones first, then categorical ones.
     """
 
-    def __init__(
-        self, schema: Schema, scaler: Scaler, edges: list[np.ndarray], *, frequencies: int, embedding: int
-    ) -> None:
+    def __init__(self, reading: Reading, *, frequencies: int, embedding: int) -> None:
         super().__init__()
+        schema, scaler = reading.schema, reading.scaler
         d, n_categorical = len(schema.numeric), len(schema.categorical)
-        self.bins = PiecewiseLinear(edges)
-        self.waves = nn.Parameter(torch.randn(d, frequencies)) if frequencies and d else None
+        self.bins = PiecewiseLinear(reading.edges)
+        self.smooth: Tensor
+        self.register_buffer("smooth", torch.from_numpy(scaler.smooth), persistent=False)
+        self.waves = nn.Parameter(torch.randn(len(self.smooth), frequencies))
         self.table = nn.Embedding(scaler.n_codes, embedding)
         nn.init.normal_(self.table.weight, std=embedding**-0.5)
         owner = [
             self.bins.column,
             torch.arange(d),
             torch.from_numpy(scaler.indicated),
-            torch.arange(d).repeat_interleave(2 * frequencies),
+            self.smooth.repeat_interleave(2 * frequencies),
             d + torch.arange(n_categorical).repeat_interleave(embedding),
         ]
         self.owner: Tensor
@@ -52,11 +57,10 @@ class ColumnEncoder(nn.Module):
 
     def forward(self, numbers: Tensor, missing: Tensor, codes: Tensor) -> Tensor:
         """Encode rows."""
-        parts = [self.bins(numbers), numbers.clamp(-BOUND, BOUND), missing]
-        if self.waves is not None:
-            phase = math.tau * numbers.clamp(-BOUND, BOUND)[..., None] * self.waves  # (n, d) -> (n, d, frequencies)
-            parts.append(torch.cat([phase.sin(), phase.cos()], dim=-1).flatten(1))
-        return torch.cat([*parts, self.table(codes).flatten(1)], dim=1)
+        bounded = numbers.clamp(-BOUND, BOUND)
+        phase = math.tau * bounded[:, self.smooth, None] * self.waves  # (n, d) -> (n, d_smooth, frequencies)
+        waves = torch.cat([phase.sin(), phase.cos()], dim=-1).flatten(1)
+        return torch.cat([self.bins(numbers), bounded, missing, waves, self.table(codes).flatten(1)], dim=1)
 
     @torch.no_grad()
     def fill_unseen(self, scaler: Scaler, codes: Tensor) -> None:
@@ -88,7 +92,7 @@ class CanvasEncoder(nn.Module):
         self.width = size
         self.positions: Tensor
         self.owner: Tensor
-        self.register_buffer("positions", torch.from_numpy(positions.astype(np.int64)))
+        self.register_buffer("positions", torch.from_numpy(positions), persistent=False)
         owner = torch.zeros(size, dtype=torch.int64)
         owner[self.positions] = torch.arange(len(positions))
         self.register_buffer("owner", owner, persistent=False)

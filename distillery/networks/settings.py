@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
+from distillery.data import Schema
 from distillery.distillation.losses import LossKind
+from distillery.errors import DataError
 from distillery.spec import Spec
 
 
@@ -17,14 +19,15 @@ class EncodingFields(Spec):
         bins: piecewise-linear bins per numeric column, at most; 0 leaves the scaled number alone.
         placement: where bins end: at the splits of a small ``tree`` per column on the soft labels
             (a teacher: on the hard ones), or at ``quantile``s.
-        frequencies: periodic components per numeric column (sine and cosine each); 0 for none.
+        frequencies: learned waves (a sine and a cosine each) per numeric column of many different
+            values, for edges that bins blur; 0 for none.
         embedding: dimensions of a category's vector, at most.
         min_count: categories of fewer training rows share the vector of the unseen ones.
     """
 
-    bins: int = Field(16, ge=0, le=256)
-    placement: Literal["tree", "quantile"] = "quantile"
-    frequencies: int = Field(0, ge=0, le=256)
+    bins: int = Field(12, ge=0, le=256)
+    placement: Literal["tree", "quantile"] = "tree"
+    frequencies: int = Field(4, ge=0, le=256)
     embedding: PositiveInt = 8
     min_count: PositiveInt = 10
 
@@ -60,12 +63,12 @@ class TrainingFields(Spec):
         mixed_precision: bfloat16 where it is safe; by default on a GPU only.
     """
 
-    dropout: float = Field(0.1, ge=0, lt=1)
-    epochs: PositiveInt = 40
+    dropout: float = Field(0.05, ge=0, lt=1)
+    epochs: PositiveInt = 30
     patience: PositiveInt | None = None
     batch_size: PositiveInt = 512
     learning_rate: PositiveFloat = 3e-3
-    weight_decay: NonNegativeFloat = 1e-2
+    weight_decay: NonNegativeFloat = 0.1
     average: float = Field(0.0, ge=0, lt=1)
     noise: NonNegativeFloat = 0.0
     sampling: str = "uniform"
@@ -87,3 +90,45 @@ class SoftFields(Spec):
     temperature: PositiveFloat = 1.0
     dkd_beta: NonNegativeFloat = 2.0
     stages: tuple[Stage, ...] = ()
+
+
+class FeaturesSpec(Spec):
+    """Which raw columns the network may need: at most so many, chosen in training.
+
+    Attributes:
+        at_most: how many.
+        share: or which share of them, rounded down, at least one.
+        method: ``gates`` (stochastic gates, Yamada et al. 2020, arXiv:1810.04247), or
+            ``permutation`` (how much the validation loss rises when a column is shuffled).
+        penalty: λ of the gates at first; it rises every epoch until few enough are open.
+        growth: by which factor.
+        temperature: σ of the gates' noise; smaller makes them harder.
+        epochs: of the selection, at most.
+    """
+
+    at_most: PositiveInt | None = None
+    share: float | None = Field(None, gt=0, le=1)
+    method: Literal["gates", "permutation"] = "gates"
+    penalty: PositiveFloat = 1e-3
+    growth: float = Field(1.2, gt=1)
+    temperature: PositiveFloat = 0.5
+    epochs: PositiveInt = 60
+
+    @model_validator(mode="after")
+    def _one_limit(self) -> FeaturesSpec:
+        if (self.at_most is None) == (self.share is None):
+            raise ValueError(f"features must set at_most or share, got at_most={self.at_most} and share={self.share}")
+        return self
+
+    def limit(self, schema: Schema) -> int:
+        """Return how many of these columns may stay.
+
+        Raises:
+            DataError: more are asked for than there are.
+        """
+        d = len(schema.columns)
+        if self.share is not None:
+            return max(1, int(self.share * d + 1e-9))
+        if self.at_most is not None and self.at_most > d:
+            raise DataError(f"features.at_most must be at most the table's {d} columns, got {self.at_most}")
+        return self.at_most or d

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
@@ -78,21 +77,21 @@ class Batches:
         """Return both, one after the other, without strata."""
         both = [torch.cat(pair) for pair in zip(self.inputs, other.inputs, strict=True)]
         soft = None if self.soft is None or other.soft is None else torch.cat([self.soft, other.soft])
-        rest = (torch.cat([getattr(self, n), getattr(other, n)]) for n in ("weights", "real"))
-        return Batches(tuple(both), torch.cat([self.y, other.y]), soft, *rest)
+        weights, real = torch.cat([self.weights, other.weights]), torch.cat([self.real, other.real])
+        return Batches(tuple(both), torch.cat([self.y, other.y]), soft, weights, real)
 
     def shuffled(self, size: int) -> Iterator[Batches]:
         """Yield the rows once, in random order; the strata, if any, evenly spread."""
         order = torch.randperm(len(self), device=self.y.device)
         if self.strata is not None:
             order = order[_spread(self.strata[order]).argsort()]
-        for index in order.split(size):
-            yield self.take(index)
+        for start in range(0, len(order), size):
+            yield self.take(order[start : start + size])
 
     def _map(self, change: Callable[[Tensor], Tensor]) -> Batches:
         soft, strata = (None if x is None else change(x) for x in (self.soft, self.strata))
-        rest = (change(x) for x in (self.weights, self.real))
-        return Batches(tuple(map(change, self.inputs)), change(self.y), soft, *rest, strata)
+        inputs = tuple(map(change, self.inputs))
+        return Batches(inputs, change(self.y), soft, change(self.weights), change(self.real), strata)
 
 
 def _spread(strata: Tensor) -> Tensor:
@@ -103,6 +102,14 @@ def _spread(strata: Tensor) -> Tensor:
     place = torch.empty(len(strata), device=strata.device)
     place[order] = (within + torch.rand(len(strata), device=strata.device)) / counts[strata[order]]
     return place
+
+
+@torch.inference_mode()
+def predict(network: nn.Module, inputs: Inputs) -> Tensor:
+    """Return logits ``(n, K)`` of encoded rows, some thousand at a time."""
+    network.eval()
+    starts = range(0, len(inputs[0]), PREDICT_ROWS)
+    return torch.cat([network(*(x[i : i + PREDICT_ROWS] for x in inputs)) for i in starts])
 
 
 @dataclass(frozen=True)
@@ -148,7 +155,7 @@ def device_of(settings: TrainingFields) -> torch.device:
 
 
 class Trainer:
-    """Trains one network in place and leaves the weights of the epoch with the best validation log loss.
+    """Trains one network in place and leaves the weights of the epoch with the best validation loss.
 
     Args:
         network: takes `Batches.inputs`, gives logits ``(n, K)``.
@@ -177,19 +184,21 @@ class Trainer:
         self.train, self.valid = train.to(self.device), valid.to(self.device)
         self.stages = stages or (Stage(epochs=settings.epochs),)
         self.fresh, self.penalty = fresh, penalty
-        self.averaged = (
-            AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(settings.average)) if settings.average else None
-        )
+        decay = get_ema_multi_avg_fn(settings.average)  # type: ignore[no-untyped-call]
+        self.averaged = AveragedModel(network, multi_avg_fn=decay) if settings.average else None
         self.optimizer = torch.optim.AdamW(
             network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
         )
         self.history: list[dict[str, float]] = []
 
-    def run(self, on_epoch: OnEpoch | None = None) -> list[dict[str, float]]:
-        """Train.
+    def run(
+        self, on_epoch: OnEpoch | None = None, *, until: Callable[[], bool] = lambda: False
+    ) -> list[dict[str, float]]:
+        """Train; stop early when ``until`` says so after an epoch.
 
         Returns:
-            Per epoch ``train_loss`` (the objective) and ``valid_log_loss``, in nats per row.
+            Per epoch ``train_loss`` and ``valid_loss`` (the objective) and ``valid_log_loss`` (on hard
+            labels alone), in nats per row.
 
         Raises:
             TrainingError: a loss is not finite.
@@ -198,15 +207,15 @@ class Trainer:
         plan = [stage for stage in self.stages for _ in range(stage.epochs)]
         for epoch in tqdm(range(len(plan)), desc="training", unit="epoch", disable=None, leave=False):
             kept = self._epoch(epoch, plan)
-            self.history.append({"train_loss": self._loss, "valid_log_loss": log_loss(kept, self.valid)})
+            self.history.append({"train_loss": self._loss, **self._validate(kept)})
             self._check_finite()
             if on_epoch:
                 on_epoch(epoch, self.history[-1])
             waited += 1
-            if self.history[-1]["valid_log_loss"] < best:
-                best, waited = self.history[-1]["valid_log_loss"], 0
+            if self.history[-1]["valid_loss"] < best:
+                best, waited = self.history[-1]["valid_loss"], 0
                 best_state = copy.deepcopy(kept.state_dict())
-            if self.settings.patience is not None and waited >= self.settings.patience:
+            if until() or (self.settings.patience is not None and waited >= self.settings.patience):
                 break
         self.network.load_state_dict(best_state)
         self.network.cpu().eval()
@@ -223,6 +232,13 @@ class Trainer:
             total += self._step(batch, objective) * len(batch)
         self._loss = total / len(rows)
         return self.network if self.averaged is None else self.averaged.module
+
+    def _validate(self, network: nn.Module) -> dict[str, float]:
+        """Measure the objective, which has less noise than hard labels alone, and the log loss."""
+        z = predict(network, self.valid.inputs)
+        objective = HARD_LABELS if self.valid.soft is None else self.objective
+        losses = {"valid_loss": objective, "valid_log_loss": HARD_LABELS}
+        return {name: float(measure(z, self.valid)) for name, measure in losses.items()}
 
     def _rows(self, epoch: int, stage: Stage) -> Batches:
         if self.fresh is None or stage.rows == "real":
@@ -262,13 +278,3 @@ class Trainer:
                     f"{name} must be finite, got {loss} in epoch {len(self.history)} at learning rate {rate:.2g};"
                     " lower learning_rate, or look for extreme values in the columns"
                 )
-
-
-@torch.inference_mode()
-def log_loss(network: nn.Module, split: Batches) -> float:
-    """Return the weighted mean log loss on hard labels, in nats per row."""
-    network.eval()
-    starts = range(0, len(split), PREDICT_ROWS)
-    z = torch.cat([network(*(x[i : i + PREDICT_ROWS] for x in split.inputs)) for i in starts])
-    rows = F.cross_entropy(z, split.y, reduction="none")
-    return float((rows * split.weights).sum() / split.weights.sum())

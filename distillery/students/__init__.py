@@ -10,6 +10,8 @@ from distillery.students.base import Labeller as Labeller
 from distillery.students.base import Lesson as Lesson
 from distillery.students.base import Selected as Selected
 from distillery.students.base import Student as Student
+from distillery.students.cnn import CNNSpec as CNNSpec
+from distillery.students.factorized_mlp import FactorizedMLPSpec as FactorizedMLPSpec
 from distillery.students.kinds import STUDENTS as STUDENTS
 from distillery.students.kinds import StudentSpec as StudentSpec
 from distillery.students.logistic_regression import LogisticRegressionSpec as LogisticRegressionSpec
@@ -23,7 +25,9 @@ def load_student(files: Mapping[str, bytes]) -> Student:
 
 __all__ = [
     "STUDENTS",
+    "CNNSpec",
     "CandidateSpec",
+    "FactorizedMLPSpec",
     "Labeller",
     "Lesson",
     "LogisticRegressionSpec",

@@ -2,32 +2,42 @@
 
 from __future__ import annotations
 
+import json
 from abc import ABC
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from typing import Self, final
 
 import numpy as np
 import pandas as pd
 import torch
+from pydantic import Field
 
-from distillery.data import Schema
+from distillery.data import Rows, Schema
 from distillery.data.model import ParameterCount
 from distillery.data.saved import header_files, read_schema
 from distillery.distillation.augmentation import Resampler, ResampleSpec
+from distillery.errors import TrainingError
 from distillery.networks import Batches, FittedNetwork, NetworkFields, Objective, OnEpoch, Pupil, SoftFields
 from distillery.networks.encoding import Scaler
 from distillery.networks.fitted import WEIGHTS
-from distillery.students.base import CandidateSpec, Lesson, Student
+from distillery.networks.selection import Selection, select
+from distillery.networks.settings import FeaturesSpec
+from distillery.students.base import CandidateSpec, Lesson, Selected, Student
+
+SELECTED = "selected.json"
 
 
 class TorchSpec(NetworkFields, SoftFields, CandidateSpec, ABC):
     """A torch student.
 
     Attributes:
-        augment: new rows for the teacher to label; none for the control.
+        augment: new rows for the teacher to label; null for none.
+        features: how many raw columns the student may need; null for all.
     """
 
-    augment: ResampleSpec | None = None
+    augment: ResampleSpec | None = Field(default_factory=ResampleSpec)
+    features: FeaturesSpec | None = None
 
     def control(self) -> Self:
         """Return the same network trained on hard labels only; what needs the teacher plays no part."""
@@ -35,20 +45,52 @@ class TorchSpec(NetworkFields, SoftFields, CandidateSpec, ABC):
         return self.model_copy(update=plain)
 
     def train(self, lesson: Lesson, *, seed: int, on_epoch: OnEpoch | None = None) -> TorchStudent:
-        """Train on the lesson; which epoch is kept is decided by the validation split's hard labels.
+        """Train on the lesson; which epoch is kept is decided by the objective on the validation split.
 
         Raises:
-            TrainingError: a loss became NaN, or the lesson does not fit the settings.
+            TrainingError: a loss became NaN, or the settings do not fit the lesson.
+            DataError: more columns are to be selected than there are.
         """
+        self._check(lesson)
+        objective = Objective(self.alpha, self.hard, self.loss, self.temperature, self.dkd_beta)
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            pupil = Pupil.of(self, lesson.schema, lesson.train, lesson.valid, lesson.soft)
-            objective = Objective(self.alpha, self.hard, self.loss, self.temperature, self.dkd_beta)
-            fresh = self._fresh(lesson, pupil.scaler, seed)
+            selection, positions = self._select(lesson, objective), None
+            if selection is not None:
+                positions = np.flatnonzero([name in selection.names for name in lesson.schema.names])
+                lesson = _narrowed(lesson, selection.names)
+                torch.manual_seed(seed)
+            pupil = self._pupil(lesson, positions)
+            fresh = self._fresh(lesson, pupil.reading.scaler, seed)
             fitted, history = pupil.taught(self, objective, on_epoch, stages=self.stages, fresh=fresh)
-        student = TorchStudent(self, fitted)
+        student = TorchStudent(self, fitted, selection)
         student.history = history
         return student
+
+    def _check(self, lesson: Lesson) -> None:
+        if self.loss == "dkd" and lesson.schema.n_classes < 3:
+            raise TrainingError(f"loss dkd must have at least 3 classes, got {lesson.schema.n_classes}; use loss: kl")
+        if self.augment is not None and lesson.labeller is None:
+            raise TrainingError("augment must have the teacher at hand to label new rows, got none; set augment: null")
+        if self.augment is None and any(stage.rows == "resampled" for stage in self.stages):
+            raise TrainingError("a stage of resampled rows must have `augment`, got null; set augment or another stage")
+
+    def _pupil(self, lesson: Lesson, positions: np.ndarray | None = None) -> Pupil:
+        return Pupil.of(
+            self,
+            lesson.schema,
+            lesson.train,
+            lesson.valid,
+            soft=lesson.soft,
+            valid_soft=lesson.valid_soft,
+            positions=positions,
+        )
+
+    def _select(self, lesson: Lesson, objective: Objective) -> Selection | None:
+        features = self.features
+        if features is None and self.max_features is not None and self.max_features < len(lesson.schema.columns):
+            features = FeaturesSpec(at_most=self.max_features)
+        return None if features is None else select(self._pupil(lesson), self, features, objective)
 
     def _fresh(self, lesson: Lesson, scaler: Scaler, seed: int) -> Callable[[int], Batches] | None:
         """Return what gives the resampled rows of an epoch; each draw is labelled and encoded once."""
@@ -69,7 +111,17 @@ class TorchSpec(NetworkFields, SoftFields, CandidateSpec, ABC):
 
     def load(self, files: Mapping[str, bytes]) -> TorchStudent:
         """Read what `TorchStudent.to_files` gave."""
-        return TorchStudent(self, FittedNetwork.load(files[WEIGHTS], read_schema(files), self.build))
+        kept = json.loads(files[SELECTED]) if SELECTED in files else None
+        selection = None if kept is None else Selection(**{name: tuple(values) for name, values in kept.items()})
+        return TorchStudent(self, FittedNetwork.load(files[WEIGHTS], read_schema(files), self), selection)
+
+
+def _narrowed(lesson: Lesson, names: tuple[str, ...]) -> Lesson:
+    """Return the lesson with these columns alone, in table order; the teacher still sees all."""
+    columns = tuple(c for c in lesson.schema.columns if c.name in names)
+    schema = lesson.schema.model_copy(update={"columns": columns})
+    train, valid = (Rows(r.features[schema.names], r.labels, r.weights) for r in (lesson.train, lesson.valid))
+    return Lesson(schema, train, valid, lesson.soft, lesson.valid_soft, lesson.labeller)
 
 
 @final
@@ -78,18 +130,22 @@ class TorchStudent(Student):
 
     spec: TorchSpec
 
-    def __init__(self, spec: TorchSpec, fitted: FittedNetwork) -> None:
-        self.spec, self.fitted = spec, fitted
+    def __init__(self, spec: TorchSpec, fitted: FittedNetwork, selection: Selection | None = None) -> None:
+        self.spec, self.fitted, self._selection = spec, fitted, selection
         self.schema: Schema = fitted.schema
         self.history: list[dict[str, float]] = []
+        if selection is not None:
+            pairs = zip(selection.names, selection.scores, strict=True)
+            self.selected_features = tuple(Selected(name, score) for name, score in pairs)
 
     def predict_proba(self, frame: pd.DataFrame) -> np.ndarray:
         """Return class probabilities ``(n, K)`` of raw rows."""
         return self.fitted.predict_proba(frame)
 
     def to_files(self) -> dict[str, bytes]:
-        """Return ``weights.safetensors`` beside spec and schema."""
-        return {**header_files(self.spec, self.schema), **self.fitted.to_files()}
+        """Return ``weights.safetensors`` beside spec and schema, and ``selected.json`` where columns were selected."""
+        files = {**header_files(self.spec, self.schema), **self.fitted.to_files()}
+        return files if self._selection is None else {**files, SELECTED: json.dumps(asdict(self._selection)).encode()}
 
     def parameter_count(self) -> ParameterCount:
         """Count as `FittedNetwork.parameter_count`."""

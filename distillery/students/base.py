@@ -42,6 +42,7 @@ class Lesson:
         schema: the columns the student may see.
         train, valid: rows with hard labels.
         soft: the teacher's logits for the training rows, ``(n_train, K)``.
+        valid_soft: the same for the validation rows, ``(n_valid, K)``, or None.
         labeller: the teacher itself, where new rows can be labelled.
     """
 
@@ -49,6 +50,7 @@ class Lesson:
     train: Rows
     valid: Rows
     soft: np.ndarray
+    valid_soft: np.ndarray | None = None
     labeller: Labeller | None = None
 
 
@@ -108,7 +110,7 @@ class CandidateSpec(Spec, ABC):
 
     kind: str
     name: str = Field("", pattern=r"^[A-Za-z0-9_-]*$", max_length=60)
-    alpha: float = Field(0.9, ge=0, le=1)
+    alpha: float = Field(0.8, ge=0, le=1)
     hard_weight: float | None = Field(None, ge=0)
     max_parameters: PositiveInt | None = None
     max_bytes: PositiveInt | None = None

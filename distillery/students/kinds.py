@@ -8,6 +8,8 @@ from pydantic import PlainValidator, SerializeAsAny
 
 from distillery.kinds import Kinds
 from distillery.students.base import CandidateSpec
+from distillery.students.cnn import CNNSpec
+from distillery.students.factorized_mlp import FactorizedMLPSpec
 from distillery.students.logistic_regression import LogisticRegressionSpec
 from distillery.students.mlp import MLPSpec
 
@@ -16,6 +18,8 @@ STUDENTS: Kinds[CandidateSpec] = Kinds(
     CandidateSpec,  # type: ignore[type-abstract]  # only compared with
     LogisticRegressionSpec,
     MLPSpec,
+    FactorizedMLPSpec,
+    CNNSpec,
     group="distillery.students",
 )
 # A union, because ZenML would build a plain base class itself; the table reads it.

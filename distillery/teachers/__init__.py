@@ -10,7 +10,9 @@ from pydantic import PlainValidator, SerializeAsAny
 from distillery.data.saved import SPEC_FILE
 from distillery.teachers.base import Teacher as Teacher
 from distillery.teachers.base import TeacherKind as TeacherKind
+from distillery.teachers.cnn import CNNTeacherSpec as CNNTeacherSpec
 from distillery.teachers.kinds import FITTED
+from distillery.teachers.mlp import MLPTeacherSpec as MLPTeacherSpec
 from distillery.teachers.xgboost import XGBoostSpec as XGBoostSpec
 
 TEACHERS = FITTED
@@ -23,4 +25,13 @@ def load_teacher(files: Mapping[str, bytes]) -> Teacher:
     return TEACHERS.read_json(files[SPEC_FILE]).load(files)
 
 
-__all__ = ["TEACHERS", "Teacher", "TeacherKind", "TeacherSpec", "XGBoostSpec", "load_teacher"]
+__all__ = [
+    "TEACHERS",
+    "CNNTeacherSpec",
+    "MLPTeacherSpec",
+    "Teacher",
+    "TeacherKind",
+    "TeacherSpec",
+    "XGBoostSpec",
+    "load_teacher",
+]

@@ -1,0 +1,29 @@
+"""A wide torch network on piecewise-linear bins, waves and embeddings."""
+
+from __future__ import annotations
+
+from typing import Literal, final
+
+from pydantic import PositiveInt
+from torch import nn
+
+from distillery.networks.network import dense
+from distillery.teachers._torch import TorchTeacherSpec
+
+
+@final
+class MLPTeacherSpec(TorchTeacherSpec):
+    """A dense network.
+
+    Attributes:
+        widths: units of the hidden layers.
+    """
+
+    kind: Literal["mlp"] = "mlp"
+    widths: tuple[PositiveInt, ...] = (256, 128)
+    dropout: float = 0.2
+    epochs: PositiveInt = 20
+
+    def body(self, width: int, outputs: int) -> nn.Module:
+        """Return dense layers."""
+        return dense(width, self.widths, outputs, dropout=self.dropout)
