@@ -50,7 +50,9 @@ def distill_pipeline(**parameters: Any) -> None:
 
     table = ingest(config.source, seed)
     validation = validate.with_options(settings=tracked)(table, config.validation, soft.needed_folds)
-    teacher = train_teacher.with_options(settings=tracked)(table, config.teacher, seed, after=["validate"])
+    # A ready-made teacher is opened anew each time: what its alias points to may have changed.
+    teach = train_teacher.with_options(settings=tracked, enable_cache=None if config.teacher.fitted else False)
+    teacher = teach(table, config.teacher, seed, after=["validate"])
     labels = generate_soft_labels(table, teacher, soft, config.teacher, seed)
     train = train_student.with_options(settings=tracked)
     students = [train(table, labels, s, seed, "student", id=f"train_student_{s.title}") for s in config.students]
