@@ -13,7 +13,7 @@ from distillery.config import DistillConfig
 from distillery.data import Rows
 from distillery.distillation import generate_soft_labels
 from distillery.evaluation import Entry, Scorecard, Scorecards, evaluate_models
-from distillery.students import Lesson
+from distillery.students import lesson_of
 from distillery.teachers import Teacher
 
 
@@ -41,8 +41,7 @@ def distil(config: DistillConfig) -> Scorecards:
 
     teacher = fit(train, valid)
     labels = generate_soft_labels(table, teacher, fit, config.soft_labels, seed=seed)
-    schema = table.schema
-    lesson = Lesson(schema.regular, train.regular(schema), valid.regular(schema), labels.logits["train"])
+    lesson = lesson_of(table, teacher, labels)
     entries = [Entry("xgboost", "teacher", "xgboost", "teacher xgboost", model=teacher)]
     for spec in config.students:
         for role, one in (("student", spec), ("control", spec.control())):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from pydantic import Field, JsonValue, ValidationError, field_validator, model_validator
+from pydantic import Field, JsonValue, ValidationError, ValidationInfo, field_validator, model_validator
 
 from distillery.data.sources import FlightsSpec, SourceSpec
 from distillery.data.validation import ValidationSpec
@@ -29,7 +29,7 @@ class DistillConfig(Spec):
         source: where the table comes from.
         validation: what the table must hold to.
         teacher: the strong model.
-        soft_labels: how its labels are taken.
+        soft_labels: how its labels are taken; in sample where the teacher comes ready-made.
         students: the candidates.
         evaluation: how models are measured.
         gates: what a candidate must meet.
@@ -46,6 +46,12 @@ class DistillConfig(Spec):
     evaluation: EvaluationSpec = Field(default_factory=EvaluationSpec)
     gates: GatesSpec = Field(default_factory=GatesSpec)
     report: ReportSpec = Field(default_factory=ReportSpec)
+
+    @field_validator("soft_labels")
+    @classmethod
+    def _only_what_is_fitted_is_cross_fitted(cls, soft: SoftLabelsSpec, info: ValidationInfo) -> SoftLabelsSpec:
+        teacher = info.data.get("teacher")
+        return soft if teacher is None or teacher.fitted else soft.model_copy(update={"method": "in_sample"})
 
     @field_validator("students")
     @classmethod

@@ -45,3 +45,12 @@ def shortlist(values: Iterable[object], limit: int = 5) -> str:
     items = [str(value) for value in values]
     rest = f" (+{len(items) - limit} more)" if len(items) > limit else ""
     return ", ".join(items[:limit]) + rest
+
+
+def one_line(value: object, limit: int = 300) -> str:
+    r"""Return a value, such as a foreign error, as one line of at most so many characters.
+
+    >>> one_line("first\n  second", limit=8)
+    'first se'
+    """
+    return " ".join(str(value).split())[:limit]

@@ -9,15 +9,17 @@ from typing import Any, ClassVar
 from zenml.enums import ArtifactType
 from zenml.metadata.metadata_types import MetadataType
 
+from distillery.data.model import saved_bytes
 from distillery.students import Student, load_student
 from distillery.teachers import Teacher, load_teacher
 from materializers.files import FilesMaterializer
+from materializers.registered import open_model
 
 HISTORY = "history.json"
 
 
 class TeacherMaterializer(FilesMaterializer):
-    """A teacher as ``spec.json``, ``schema.json`` and its library's own file."""
+    """A teacher as ``spec.json``, ``schema.json`` and its library's own file; a registered one as where it lies."""
 
     ASSOCIATED_TYPES: ClassVar[tuple[type[Any], ...]] = (Teacher,)
     ASSOCIATED_ARTIFACT_TYPE: ClassVar[ArtifactType] = ArtifactType.MODEL
@@ -26,7 +28,7 @@ class TeacherMaterializer(FilesMaterializer):
         return data.to_files()
 
     def from_files(self, files: Mapping[str, bytes]) -> Teacher:
-        return load_teacher(files)
+        return load_teacher(files, open_model)
 
     def pages(self, data: Teacher) -> Mapping[str, str]:
         return {"spec.md": _spec_page(data)}
@@ -61,9 +63,10 @@ def _spec_page(model: Teacher | Student) -> str:
 
 
 def _metadata(model: Teacher | Student) -> dict[str, MetadataType]:
+    count = model.parameter_count()
     return {
         "kind": str(getattr(model.spec, "kind", "")),
-        "params": model.parameter_count().total,
-        "bytes": sum(map(len, model.to_files().values())),
+        **({} if count is None else {"params": count.total}),
+        "bytes": saved_bytes(model),
         "raw_columns": len(model.schema.columns),
     }

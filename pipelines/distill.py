@@ -50,12 +50,17 @@ def distill_pipeline(**parameters: Any) -> None:
 
     table = ingest(config.source, seed)
     validation = validate.with_options(settings=tracked)(table, config.validation, soft.needed_folds)
-    teacher = train_teacher.with_options(settings=tracked)(table, config.teacher, seed, after=["validate"])
+    # A ready-made teacher is opened anew each time: what its alias points to may have changed.
+    teach = train_teacher.with_options(settings=tracked, enable_cache=None if config.teacher.fitted else False)
+    teacher = teach(table, config.teacher, seed, after=["validate"])
     labels = generate_soft_labels(table, teacher, soft, config.teacher, seed)
     train = train_student.with_options(settings=tracked)
-    students = [train(table, labels, s, seed, "student", id=f"train_student_{s.title}") for s in config.students]
+    students = [
+        train(table, teacher, labels, s, seed, "student", id=f"train_student_{s.title}") for s in config.students
+    ]
     controls = [
-        train(table, labels, s.control(), seed, "control", id=f"train_control_{s.title}") for s in config.students
+        train(table, teacher, labels, s.control(), seed, "control", id=f"train_control_{s.title}")
+        for s in config.students
     ]
     cards, verdict = evaluate.with_options(settings=tracked)(table, teacher, labels, students, controls, config)
     report = compression_report.with_options(settings=tracked)(table, validation, labels, cards, verdict, config)

@@ -25,7 +25,7 @@ from mlflow.types import Schema as MlflowSchema
 from mlflow.types.schema import AnyType
 
 from distillery.data import Schema
-from distillery.errors import InputError
+from distillery.errors import InputError, one_line
 from distillery.promotion import StagedModel
 from distillery.students import Student
 
@@ -97,7 +97,7 @@ def score_staged(model_name: str, features: pd.DataFrame, schema: Schema, datase
         predicted = mlflow.pyfunc.load_model(f"models:/{model_name}/{version.version}").predict(features)
         proba = predicted[[str(label) for label in schema.classes]].to_numpy(np.float64)
     except Exception as error:  # noqa: BLE001  whatever a foreign model raises becomes a failed gate, not a lost run
-        problem = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+        problem = f"{type(error).__name__}: {one_line(error)}"
         hint = f"; remove the alias {STAGING!r} of {model_name} to promote without this comparison"
         return Staged(staged.model_copy(update={"problem": problem + hint}))
     return Staged(staged, proba)

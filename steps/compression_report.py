@@ -35,7 +35,9 @@ def compression_report(
     config: DistillConfig,
 ) -> Annotated[Report, "report"]:
     """Put every number of the run in one place."""
-    labels = SoftLabelFacts.of(soft_labels, table)
+    teacher = scorecards.teacher
+    ready_made = "" if config.teacher.fitted else str(teacher.settings.get("uri", teacher.label))
+    labels = SoftLabelFacts.of(soft_labels, table, ready_made=ready_made)
     report = Report(
         scenario=config.name,
         data=DataFacts.of(table),
@@ -51,6 +53,8 @@ def compression_report(
     for name, text in files.items():
         mlflow.log_text(text, f"report/{name}")
     log_validation(validation)
+    if report.warnings:
+        mlflow.set_tag("distillery.warnings", "; ".join(report.warnings))
     if Client().active_stack.orchestrator.flavor == "local":
         write_report(files, Path(config.report.folder) / config.name)
     return report

@@ -55,8 +55,11 @@ def evaluate(
         classes=table.schema.classes,
         valid_y=valid.labels,
         valid_weights=valid.weights,
+        prior=table.rows("train").class_shares(table.schema.n_classes),
         progress=logger.info,
     )
+    for warning in cards.warnings:
+        logger.warning(warning)
     verdict = judge(cards, config.gates, staged.model)
     _log_parent(table, config, verdict)
     _log_models(cards, teacher, students, controls)

@@ -17,11 +17,13 @@ from steps._cache import code_policy
 logger = get_logger(__name__)
 
 
-@step(cache_policy=code_policy("teachers", "distillation"), output_materializers=SoftLabelsMaterializer)
+@step(cache_policy=code_policy("networks", "teachers", "distillation"), output_materializers=SoftLabelsMaterializer)
 def generate_soft_labels(
     table: Table, teacher: Teacher, spec: SoftLabelsSpec, teacher_spec: TeacherSpec, seed: int
 ) -> Annotated[SoftLabels, "soft_labels"]:
     """Label every row; see `distillery.distillation.generate_soft_labels`."""
+    if not teacher_spec.fitted:
+        logger.warning("the teacher comes ready-made: training rows are labelled in sample, and it may have seen them")
 
     def fit(train: Rows, valid: Rows) -> Teacher:
         return teacher_spec.fit(train, valid, table.schema, seed=seed)

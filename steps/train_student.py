@@ -9,7 +9,8 @@ from zenml.logger import get_logger
 
 from distillery.data import Table
 from distillery.distillation import SoftLabels
-from distillery.students import Lesson, Student, StudentSpec
+from distillery.students import Student, StudentSpec, lesson_of
+from distillery.teachers import Teacher
 from materializers import StudentMaterializer
 from steps._cache import code_policy
 from steps._tracking import log_epoch, model_run, run_name
@@ -19,19 +20,19 @@ logger = get_logger(__name__)
 
 @step(
     experiment_tracker=True,
-    cache_policy=code_policy("distillation", "students"),
+    cache_policy=code_policy("distillation", "networks", "students", "teachers"),
     output_materializers=StudentMaterializer,
 )
 def train_student(
-    table: Table, soft_labels: SoftLabels, spec: StudentSpec, seed: int, role: Literal["student", "control"]
+    table: Table,
+    teacher: Teacher,
+    soft_labels: SoftLabels,
+    spec: StudentSpec,
+    seed: int,
+    role: Literal["student", "control"],
 ) -> Annotated[Student, "student"]:
     """Teach one student on regular columns; a control's spec weighs the soft labels with 0."""
-    lesson = Lesson(
-        table.schema.regular,
-        table.rows("train").regular(table.schema),
-        table.rows("valid").regular(table.schema),
-        soft_labels.logits["train"],
-    )
+    lesson = lesson_of(table, teacher, soft_labels)
     name = run_name(role, spec.title, spec)
     with model_run(name, tags={"distillery.role": role}, settings=spec.model_dump(mode="json")):
         student = spec.fit(lesson, seed=seed, on_epoch=log_epoch)

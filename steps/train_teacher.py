@@ -1,21 +1,43 @@
-"""Trains the teacher."""
+"""Trains the teacher, or opens the one that is there."""
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import Annotated
 
 from zenml import step
+from zenml.logger import get_logger
 
-from distillery.data import Table
-from distillery.teachers import Teacher, TeacherSpec
+from distillery.data import Schema, Table
+from distillery.teachers import RegisteredSpec, Teacher, TeacherKind, TeacherSpec
 from materializers import TeacherMaterializer
+from materializers.registered import open_model
 from steps._cache import code_policy
 from steps._tracking import model_run, run_name
 
+logger = get_logger(__name__)
 
-@step(experiment_tracker=True, cache_policy=code_policy("teachers"), output_materializers=TeacherMaterializer)
+
+@step(
+    experiment_tracker=True, cache_policy=code_policy("networks", "teachers"), output_materializers=TeacherMaterializer
+)
 def train_teacher(table: Table, spec: TeacherSpec, seed: int) -> Annotated[Teacher, "teacher"]:
-    """Fit the teacher on the training split; validation decides when it stops."""
-    settings = spec.model_dump(mode="json")
-    with model_run(run_name("teacher", spec.kind), tags={"distillery.role": "teacher"}, settings=settings):
+    """Fit the teacher on the training split; validation decides when it stops. A registered one is opened."""
+    if isinstance(spec, RegisteredSpec):
+        return _open(spec, table.schema)
+    with _run(spec):
         return spec.fit(table.rows("train"), table.rows("valid"), table.schema, seed=seed)
+
+
+def _open(spec: RegisteredSpec, schema: Schema) -> Teacher:
+    teacher = spec.open(schema, open_model)
+    if teacher.model.columns is None:
+        logger.warning("%s does not name its columns: it is given all of the table's, in their order", spec.uri)
+    with _run(teacher.spec):
+        logger.info("%s is the teacher; nothing was trained", teacher.spec.uri)
+    return teacher
+
+
+def _run(spec: TeacherKind) -> AbstractContextManager[bool]:
+    settings = spec.model_dump(mode="json")
+    return model_run(run_name("teacher", spec.kind), tags={"distillery.role": "teacher"}, settings=settings)

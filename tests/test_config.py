@@ -196,3 +196,22 @@ def test_infinite_settings_are_refused():
     """Training would only find out after the teacher."""
     with pytest.raises(ConfigError, match=r"temperature: Input should be a finite number"):
         DistillConfig.parse({"students": [{"kind": "mlp", "temperature": float("inf")}]})
+
+
+@pytest.mark.parametrize("method", ["cross_fitted", "in_sample"])
+def test_a_ready_made_teacher_labels_in_sample(method):
+    """It cannot be fitted without some rows, whatever is asked; what is logged and checked says so."""
+    teacher = {"kind": "registered", "uri": "models:/churn@champion", "classes": ["no", "yes"]}
+    config = DistillConfig.parse({"teacher": teacher, "soft_labels": {"method": method, "folds": 7}})
+    assert (config.soft_labels.method, config.soft_labels.needed_folds) == ("in_sample", None)
+    assert DistillConfig.parse({"teacher": teacher}).soft_labels.method == "in_sample"
+    assert DistillConfig.parse({"soft_labels": {"method": method}}).soft_labels.method == method
+    assert DistillConfig.parse(yaml.safe_load(config.model_dump_json())) == config
+
+
+def test_a_registered_teacher_must_say_where_it_lies():
+    """The message gives the forms of the URI."""
+    with pytest.raises(ConfigError, match=r"teacher\.uri: Field required"):
+        DistillConfig.parse({"teacher": {"kind": "registered"}})
+    with pytest.raises(ConfigError, match=r"teacher\.uri: must be models:/<name>@<alias>, .*, got 'churn'"):
+        DistillConfig.parse({"teacher": {"kind": "registered", "uri": "churn"}})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
@@ -41,10 +41,27 @@ class Model(Protocol):
         """Return everything needed to predict, as file name and content; nothing is pickled."""
         ...
 
-    def parameter_count(self) -> ParameterCount:
-        """Count the fitted numbers."""
+    def parameter_count(self) -> ParameterCount | None:
+        """Count the fitted numbers; None where only the model's answers are known."""
         ...
 
-    def flops_per_row(self, frame: pd.DataFrame) -> float:
-        """Floating point operations to predict one row, averaged over these rows."""
+    def flops_per_row(self, frame: pd.DataFrame) -> float | None:
+        """Floating point operations to predict one row, averaged over these rows; None where unknown."""
         ...
+
+
+@runtime_checkable
+class KeptElsewhere(Protocol):
+    """A model whose own files only say where it lies.
+
+    Attributes:
+        bytes_elsewhere: summed size of the files that lie there.
+    """
+
+    bytes_elsewhere: int
+
+
+def saved_bytes(model: Model) -> int:
+    """Return the summed size of all files needed to predict, wherever they lie."""
+    own = sum(len(content) for content in model.to_files().values())
+    return own + (model.bytes_elsewhere if isinstance(model, KeptElsewhere) else 0)

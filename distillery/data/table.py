@@ -37,6 +37,11 @@ class Rows:
     def __len__(self) -> int:
         return len(self.features)
 
+    def class_shares(self, n_classes: int) -> np.ndarray:
+        """Return the share of each class ``(K,)``, by weight."""
+        counts = np.bincount(self.labels, self.weights, n_classes)
+        return np.asarray(counts / counts.sum())
+
     def take(self, index: np.ndarray) -> Rows:
         """Return the rows at these positions, in this order."""
         weights = None if self.weights is None else self.weights[index]

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
-from distillery.data.model import Model
+from distillery.data.model import Model, saved_bytes
 from distillery.errors import InputError
 
 BATCH_ROWS = 10_000
@@ -58,7 +58,7 @@ COSTS: dict[str, CostInfo] = {
             False,
             "numbers",
             "All fitted numbers needed to predict, those of the preprocessing included; of a tree its split"
-            " features, thresholds and leaf values.",
+            " features, thresholds and leaf values. Unknown of a ready-made teacher.",
         ),
         CostInfo(
             "learnable_params",
@@ -73,7 +73,7 @@ COSTS: dict[str, CostInfo] = {
             False,
             "operations",
             "Floating point operations to predict one row, averaged over rows; of trees the comparisons along"
-            " the path and the additions.",
+            " the path and the additions. Unknown of a ready-made teacher.",
         ),
         CostInfo("bytes", "Size", False, "bytes", "Summed size of all files needed to predict."),
         CostInfo(
@@ -118,9 +118,9 @@ class Cost(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    params: int
-    learnable_params: int
-    flops_per_row: float
+    params: int | None
+    learnable_params: int | None
+    flops_per_row: float | None
     bytes: int
     peak_memory_bytes: int | None
     latency_p50_us: float
@@ -145,12 +145,12 @@ def measure_cost(model: Model, frame: pd.DataFrame) -> Cost:
     # Latency first: it loads what loads lazily, which is no memory of the batch's.
     p50, p99 = np.percentile(_latencies_us(model, batch), [50, 99])
     peak = _peak_memory_bytes(lambda: model.predict_proba(batch))
-    count = model.parameter_count()
+    count, flops = model.parameter_count(), model.flops_per_row(batch)
     return Cost(
-        params=count.total,
-        learnable_params=count.learnable,
-        flops_per_row=float(model.flops_per_row(batch)),
-        bytes=sum(len(content) for content in model.to_files().values()),
+        params=None if count is None else count.total,
+        learnable_params=None if count is None else count.learnable,
+        flops_per_row=None if flops is None else float(flops),
+        bytes=saved_bytes(model),
         peak_memory_bytes=peak,
         latency_p50_us=float(p50),
         latency_p99_us=float(p99),
@@ -162,10 +162,10 @@ def measure_cost(model: Model, frame: pd.DataFrame) -> Cost:
 def compression(student: Cost, teacher: Cost) -> dict[str, float]:
     """Return 1 - student / teacher per kind of cost; negative where the student costs more.
 
-    A kind the teacher has none of is left out.
+    A kind that is unknown of either, or that the teacher has none of, is left out.
     """
     pairs = {name: (getattr(student, name), getattr(teacher, name)) for name in COMPRESSED}
-    return {name: 1 - ours / theirs for name, (ours, theirs) in pairs.items() if theirs > 0}
+    return {name: 1 - ours / theirs for name, (ours, theirs) in pairs.items() if ours is not None and theirs}
 
 
 def _latencies_us(model: Model, batch: pd.DataFrame) -> np.ndarray:

@@ -113,6 +113,7 @@ def evaluate_models(
     classes: Sequence[Label],
     valid_y: np.ndarray | None = None,
     valid_weights: np.ndarray | None = None,
+    prior: np.ndarray | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Scorecards:
     """Measure every model on the test rows and compare it with teacher, control and staged model.
@@ -130,6 +131,7 @@ def evaluate_models(
         classes: the K class labels, in probability order.
         valid_y: class indices of the validation rows, for ``valid_log_loss``.
         valid_weights: their weights, or None.
+        prior: class shares of the training rows ``(K,)``, for ``prior_log_loss``.
         progress: told one line before each model.
 
     Raises:
@@ -153,6 +155,7 @@ def evaluate_models(
         confidence=spec.confidence,
         replicates=spec.replicates,
         seed=seed,
+        prior_log_loss=None if prior is None else _log_loss(labels, np.tile(prior, (len(labels), 1)), weights),
     )
 
 
@@ -196,7 +199,11 @@ def _valid_log_loss(
     if valid_y is None or entry.valid_proba is None:
         return None
     proba = _checked(entry, "validation", entry.valid_proba, len(valid_y), n_classes)
-    return float(np.average(RowScores.of(as_labels(valid_y, n_classes), proba).log_loss, weights=weights))
+    return _log_loss(as_labels(valid_y, n_classes), proba, weights)
+
+
+def _log_loss(y: np.ndarray, proba: np.ndarray, weights: np.ndarray | None) -> float:
+    return float(np.average(RowScores.of(y, proba).log_loss, weights=weights))
 
 
 def _checked(entry: Entry, split: str, proba: np.ndarray, n: int, n_classes: int) -> np.ndarray:

@@ -97,6 +97,8 @@ class Scorecards(BaseModel):
         confidence: of every interval, in (0, 1).
         replicates: bootstrap resamples behind every interval.
         seed: they were drawn with.
+        prior_log_loss: what a model that knows no column gets on these rows, in nats: it gives
+            every row the class shares of training.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -107,6 +109,16 @@ class Scorecards(BaseModel):
     confidence: float
     replicates: int
     seed: int
+    prior_log_loss: float | None = None
+
+    @property
+    def warnings(self) -> list[str]:
+        """What makes the run pointless: a teacher that is no better than knowing nothing."""
+        loss, prior = self.teacher.quality.metrics["log_loss"].value, self.prior_log_loss
+        if loss is None or prior is None or loss < prior:
+            return []
+        seen = f"its log loss on the test rows is {loss:.4f}, that of the training rows' class shares {prior:.4f}"
+        return [f"{self.teacher.label} is no better than the prior: {seen}; distilling it is pointless"]
 
     @property
     def teacher(self) -> Scorecard:

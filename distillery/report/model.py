@@ -46,6 +46,7 @@ class SoftLabelFacts(BaseModel):
         folds: K; None in sample.
         train_log_loss: of the labels against the hard ones, in nats per row. In-sample labels
             look far better here than the teacher is.
+        ready_made: where the teacher came from; empty where the run fitted it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -53,14 +54,16 @@ class SoftLabelFacts(BaseModel):
     method: str
     folds: int | None
     train_log_loss: float
+    ready_made: str = ""
 
     @classmethod
-    def of(cls, labels: SoftLabels, table: Table) -> SoftLabelFacts:
+    def of(cls, labels: SoftLabels, table: Table, *, ready_made: str = "") -> SoftLabelFacts:
         """Look at soft labels."""
         y = table.rows("train").labels
         rows = -labels.logits["train"][range(len(y)), y]
         folds = int(labels.fold.max()) + 1
-        return cls(method=labels.method, folds=folds or None, train_log_loss=float(rows.mean()))
+        loss = float(rows.mean())
+        return cls(method=labels.method, folds=folds or None, train_log_loss=loss, ready_made=ready_made)
 
 
 class Origin(BaseModel):
@@ -112,8 +115,14 @@ class Report(BaseModel):
 
 def warnings_of(soft_labels: SoftLabelFacts, cards: Scorecards, verdict: Verdict) -> tuple[str, ...]:
     """Return what the reader must know before believing a number."""
-    found = list(verdict.warnings)
-    if soft_labels.method == "in_sample":
+    found = [*cards.warnings, *verdict.warnings]
+    if soft_labels.ready_made:
+        found.append(
+            f"the teacher {soft_labels.ready_made} came ready-made and nothing of it was trained: training rows could"
+            " only be labelled in sample, and if it has seen them its labels there are overconfident; if it has seen"
+            " the test rows, its figures are too good"
+        )
+    elif soft_labels.method == "in_sample":
         found.append(
             "training rows were labelled in sample: the teacher had seen them, so its labels there are overconfident"
         )

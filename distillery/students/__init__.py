@@ -10,6 +10,7 @@ from distillery.students.base import Labeller as Labeller
 from distillery.students.base import Lesson as Lesson
 from distillery.students.base import Selected as Selected
 from distillery.students.base import Student as Student
+from distillery.students.base import lesson_of as lesson_of
 from distillery.students.cnn import CNNSpec as CNNSpec
 from distillery.students.factorized_mlp import FactorizedMLPSpec as FactorizedMLPSpec
 from distillery.students.kinds import STUDENTS as STUDENTS
@@ -35,5 +36,6 @@ __all__ = [
     "Selected",
     "Student",
     "StudentSpec",
+    "lesson_of",
     "load_student",
 ]

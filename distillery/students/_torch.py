@@ -76,15 +76,10 @@ class TorchSpec(NetworkFields, SoftFields, CandidateSpec, ABC):
             raise TrainingError("a stage of resampled rows must have `augment`, got null; set augment or another stage")
 
     def _pupil(self, lesson: Lesson, positions: np.ndarray | None = None) -> Pupil:
-        return Pupil.of(
-            self,
-            lesson.schema,
-            lesson.train,
-            lesson.valid,
-            soft=lesson.soft,
-            valid_soft=lesson.valid_soft,
-            positions=positions,
-        )
+        taught = self.alpha > 0 or any(stage.alpha for stage in self.stages)
+        soft, valid_soft = (lesson.soft, lesson.valid_soft) if taught else (None, None)  # a control never sees them
+        rows = lesson.train, lesson.valid
+        return Pupil.of(self, lesson.schema, *rows, soft=soft, valid_soft=valid_soft, positions=positions)
 
     def _select(self, lesson: Lesson, objective: Objective) -> Selection | None:
         features = self.features

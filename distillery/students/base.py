@@ -11,8 +11,10 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, PositiveInt
 
-from distillery.data import Rows, Schema
-from distillery.data.model import ParameterCount
+from distillery.data import Rows, Schema, Table
+from distillery.data.model import Model, ParameterCount, saved_bytes
+from distillery.distillation import SoftLabels
+from distillery.distillation.soft_labels import to_logits
 from distillery.errors import TrainingError
 from distillery.spec import Spec
 
@@ -52,6 +54,23 @@ class Lesson:
     soft: np.ndarray
     valid_soft: np.ndarray | None = None
     labeller: Labeller | None = None
+
+
+def lesson_of(table: Table, teacher: Model, labels: SoftLabels) -> Lesson:
+    """Return what any student learns from a table's labelled rows, with the teacher at hand."""
+    schema, train = table.schema, table.rows("train")
+
+    def logits(rows: pd.DataFrame) -> np.ndarray:
+        return to_logits(teacher.predict_proba(rows)).astype(np.float32)
+
+    return Lesson(
+        schema.regular,
+        train.regular(schema),
+        table.rows("valid").regular(schema),
+        labels.logits["train"],
+        labels.logits["valid"],
+        Labeller(schema, train.features, logits),
+    )
 
 
 @dataclass(frozen=True)
@@ -158,7 +177,7 @@ class CandidateSpec(Spec, ABC):
     def _refuse_over_budget(self, student: Student) -> None:
         spent = {
             "max_parameters": (self.max_parameters, student.parameter_count().total, "parameters"),
-            "max_bytes": (self.max_bytes, sum(map(len, student.to_files().values())), "bytes"),
+            "max_bytes": (self.max_bytes, saved_bytes(student), "bytes"),
             "max_features": (self.max_features, len(student.schema.columns), "raw columns"),
         }
         for budget, (most, got, unit) in spent.items():

@@ -13,22 +13,39 @@ from distillery.teachers.base import TeacherKind as TeacherKind
 from distillery.teachers.cnn import CNNTeacherSpec as CNNTeacherSpec
 from distillery.teachers.kinds import FITTED
 from distillery.teachers.mlp import MLPTeacherSpec as MLPTeacherSpec
+from distillery.teachers.registered import OpenModel as OpenModel
+from distillery.teachers.registered import ReadyModel as ReadyModel
+from distillery.teachers.registered import RegisteredSpec as RegisteredSpec
 from distillery.teachers.xgboost import XGBoostSpec as XGBoostSpec
 
-TEACHERS = FITTED
+TEACHERS = FITTED.plus(RegisteredSpec)
 # A union, because ZenML would build a plain base class itself; the table reads it.
 TeacherSpec = Annotated[SerializeAsAny[TeacherKind | XGBoostSpec], PlainValidator(TEACHERS.read)]
 
 
-def load_teacher(files: Mapping[str, bytes]) -> Teacher:
-    """Read a teacher from what its ``to_files`` gave."""
-    return TEACHERS.read_json(files[SPEC_FILE]).load(files)
+def load_teacher(files: Mapping[str, bytes], open_model: OpenModel | None = None) -> Teacher:
+    """Read a teacher from what its ``to_files`` gave.
+
+    Args:
+        files: by name.
+        open_model: opens a registered teacher's model; the others need none.
+
+    Raises:
+        InputError: it is a registered teacher, and nothing opens its model.
+    """
+    spec = TEACHERS.read_json(files[SPEC_FILE])
+    if isinstance(spec, RegisteredSpec) and open_model is not None:
+        return spec.reopen(files, open_model)
+    return spec.load(files)
 
 
 __all__ = [
     "TEACHERS",
     "CNNTeacherSpec",
     "MLPTeacherSpec",
+    "OpenModel",
+    "ReadyModel",
+    "RegisteredSpec",
     "Teacher",
     "TeacherKind",
     "TeacherSpec",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -33,12 +34,12 @@ class Teacher(ABC):
         """Return everything needed to predict, in the library's own format."""
 
     @abstractmethod
-    def parameter_count(self) -> ParameterCount:
-        """Count the fitted numbers."""
+    def parameter_count(self) -> ParameterCount | None:
+        """Count the fitted numbers; None where only the model's answers are known."""
 
     @abstractmethod
-    def flops_per_row(self, frame: pd.DataFrame) -> float:
-        """Floating point operations to predict one row, averaged over these rows."""
+    def flops_per_row(self, frame: pd.DataFrame) -> float | None:
+        """Floating point operations to predict one row, averaged over these rows; None where unknown."""
 
 
 class TeacherKind(Spec, ABC):
@@ -46,8 +47,10 @@ class TeacherKind(Spec, ABC):
 
     Attributes:
         kind: names the class; a third party's is its entry point or import path.
+        fitted: whether a run fits it; one that comes ready-made cannot be cross-fitted.
     """
 
+    fitted: ClassVar[bool] = True
     kind: str
 
     @abstractmethod

@@ -40,6 +40,14 @@ def test_take_keeps_features_labels_and_weights_together(
     assert taken.weights.tolist() == rows.weights[[5, 0, 5]].tolist()
 
 
+def test_class_shares_are_by_weight() -> None:
+    """A class without rows has none of them."""
+    rows = Rows(pd.DataFrame({"x": [0, 1, 2, 3]}), np.array([0, 0, 2, 0]))
+    assert rows.class_shares(3).tolist() == [0.75, 0, 0.25]
+    weighted = Rows(rows.features, rows.labels, np.array([1.0, 0.0, 3.0, 0.0]))
+    assert weighted.class_shares(4).tolist() == [0.25, 0, 0.75, 0]
+
+
 def test_regular_rows_lack_privileged_columns(make_table: Callable[..., Table]) -> None:
     """Labels stay as they are."""
     table = make_table(privileged=["size"])

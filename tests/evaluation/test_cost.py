@@ -44,6 +44,19 @@ def test_counts_are_the_models_own(fake_model: Callable[..., Any], features: pd.
     assert measured.raw_columns == 2
 
 
+def test_what_is_only_known_by_its_answers_has_no_counts(
+    fake_model: Callable[..., Any], features: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its parameters and operations are unknown, not zero; its files are weighed where they lie."""
+    model = fake_model()
+    monkeypatch.setattr(model, "parameter_count", lambda: None)
+    monkeypatch.setattr(model, "flops_per_row", lambda _: None)
+    model.bytes_elsewhere = 5000
+    measured = measure_cost(model, features)
+    assert (measured.params, measured.learnable_params, measured.flops_per_row) == (None, None, None)
+    assert measured.bytes == 5100
+
+
 def test_times_are_positive_and_ordered(fake_model: Callable[..., Any], features: pd.DataFrame) -> None:
     """The median is not above the 99th percentile; there is some throughput."""
     measured = measure_cost(fake_model(), features)
@@ -134,6 +147,14 @@ def test_compression_is_the_share_saved() -> None:
 def test_compression_over_nothing_is_left_out() -> None:
     """A teacher without FLOPs leaves no share to save."""
     assert "flops_per_row" not in compression(made_cost(), made_cost(flops_per_row=0.0))
+
+
+@pytest.mark.parametrize("unknown_of", ["student", "teacher"])
+def test_compression_of_the_unknown_is_left_out(unknown_of: str) -> None:
+    """Nothing is said of a kind that either is not known by."""
+    unknown = made_cost(params=None, flops_per_row=None)
+    pair = (unknown, made_cost()) if unknown_of == "student" else (made_cost(), unknown)
+    assert set(compression(*pair)) == {"bytes", "latency_p50_us", "raw_columns"}
 
 
 def test_no_rows_are_refused(fake_model: Callable[..., Any], features: pd.DataFrame) -> None:

@@ -150,6 +150,28 @@ def test_validation_loss_is_measured_where_known(features: pd.DataFrame) -> None
     assert cards.students[0].valid_log_loss is None
 
 
+def test_the_prior_is_measured_on_the_same_rows(features: pd.DataFrame) -> None:
+    """Every row gets the class shares; weighted rows count by weight."""
+    teacher, prior = [entry("teacher", "t", proba=blend(0.5))], np.array([0.25, 0.75])
+    cards = evaluate(teacher, features, prior=prior)
+    assert cards.prior_log_loss == pytest.approx(-np.log(prior)[LABELS].mean())
+    weighted = evaluate(teacher, features, prior=prior, weights=LABELS.astype(float))
+    assert weighted.prior_log_loss == pytest.approx(-np.log(0.75))
+    assert evaluate(teacher, features).prior_log_loss is None
+
+
+@pytest.mark.parametrize(("sharpness", "worse"), [(0.9, False), (0.2, False), (-0.5, True), (0.0, True)])
+def test_a_teacher_no_better_than_the_prior_is_warned_of(sharpness: float, worse: bool, features: pd.DataFrame) -> None:
+    """One that ties with it is no better."""
+    cards = evaluate([entry("teacher", "t", proba=blend(sharpness))], features, prior=np.array([0.5, 0.5]))
+    loss = cards.teacher.quality.metrics["log_loss"].value
+    said = (
+        f"teacher toy is no better than the prior: its log loss on the test rows is {loss:.4f}, that of the training"
+        " rows' class shares 0.6931; distilling it is pointless"
+    )
+    assert cards.warnings == ([said] if worse else [])
+
+
 def test_weights_and_groups_reach_the_metrics(features: pd.DataFrame) -> None:
     """Only the rows with weight count; whole groups are drawn."""
     proba = blend(0.5)

@@ -20,7 +20,7 @@ from distillery.errors import ArtifactError
 from distillery.evaluation import Entry, EvaluationSpec, evaluate_models
 from distillery.promotion import GatesSpec, StagedModel, judge
 from distillery.report.model import DataFacts, Origin, Report, SoftLabelFacts
-from distillery.students import Lesson, LogisticRegressionSpec, MLPSpec
+from distillery.students import LogisticRegressionSpec, MLPSpec, lesson_of
 from distillery.teachers import XGBoostSpec
 
 
@@ -66,7 +66,7 @@ def artifacts():
     labels = generate_soft_labels(
         table, teacher, lambda a, b: spec.fit(a, b, table.schema, seed=0), SoftLabelsSpec(folds=2), seed=0
     )
-    lesson = Lesson(table.schema, train, valid, labels.logits["train"])
+    lesson = lesson_of(table, teacher, labels)
     student = MLPSpec(widths=(4,), epochs=2).fit(lesson, seed=0)
     linear = LogisticRegressionSpec().fit(lesson, seed=0)
     control = MLPSpec(widths=(4,), epochs=2).control().fit(lesson, seed=0)

@@ -221,6 +221,39 @@ def test_labels_taken_in_sample_are_marked(report: Make) -> None:
     assert "by the teacher cross-fitted over 5 folds (log loss of these labels .4321)" in to_markdown(report())
 
 
+def test_a_ready_made_teacher_is_named(report: Make) -> None:
+    """Where its version lies."""
+    facts = SoftLabelFacts(method="in_sample", folds=None, train_log_loss=0.01, ready_made="models:/churn/3")
+    assert "by the teacher, the ready-made `models:/churn/3`, **in sample**" in to_markdown(report(soft_labels=facts))
+
+
+def test_costs_that_are_unknown_are_dashes(report: Make) -> None:
+    """A ready-made teacher's parameters are not known; what was saved of them is left out."""
+    one = report()
+    teacher, student, control = one.scorecards.cards
+    assert teacher.cost is not None
+    unknown = teacher.cost.model_copy(update={"params": None, "learnable_params": None, "flops_per_row": None})
+    known = {name: share for name, share in student.compression.items() if name not in ("params", "flops_per_row")}
+    cards = (
+        teacher.model_copy(update={"cost": unknown}),
+        student.model_copy(update={"compression": known}),
+        control,
+    )
+    markdown = to_markdown(report(scorecards=one.scorecards.model_copy(update={"cards": cards})))
+    assert table(markdown, "model", "ROC AUC")[0][5] == "–"
+    assert {row[0]: row[1] for row in table(markdown, "cost")}[COSTS["flops_per_row"].title] == "–"
+    assert len(table(markdown, "model", COSTS["bytes"].title)[0]) == 1 + len(known)
+
+
+def test_the_prior_stands_beside_the_metrics(report: Make) -> None:
+    """Where it was measured."""
+    one = report()
+    cards = one.scorecards.model_copy(update={"prior_log_loss": 0.4567})
+    line = "A model that knows no column, and gives every row the class shares of training, has log loss .4567."
+    assert line in to_markdown(report(scorecards=cards)).splitlines()
+    assert "knows no column" not in to_markdown(one)
+
+
 def test_the_settings_can_be_copied_out(report: Make) -> None:
     """The last block is the run's config as JSON."""
     markdown = to_markdown(report())

@@ -74,6 +74,25 @@ def test_in_sample_labels_harm_and_few_rows_are_warned_of(report: Make) -> None:
     assert few == "the test split has only 90 rows: intervals are wide"
 
 
+def test_a_ready_made_teacher_is_named_in_the_warning(report: Make) -> None:
+    """It stands for the warning of in-sample labels, which says what is not known of such a teacher."""
+    one = report()
+    facts = SoftLabelFacts(method="in_sample", folds=None, train_log_loss=0.1, ready_made="models:/churn/3")
+    (warning,) = warnings_of(facts, one.scorecards, one.verdict)
+    assert warning.startswith("the teacher models:/churn/3 came ready-made and nothing of it was trained: training")
+    assert "only be labelled in sample" in warning
+
+
+def test_a_teacher_worse_than_the_prior_is_the_first_warning(report: Make) -> None:
+    """Everything else is about a run that should not have been."""
+    one = report()
+    cards = one.scorecards.model_copy(update={"prior_log_loss": 0.0001})
+    in_sample = SoftLabelFacts(method="in_sample", folds=None, train_log_loss=0.1)
+    first, _ = warnings_of(in_sample, cards, one.verdict)
+    assert "teacher big is no better than the prior" in first
+    assert "that of the training rows' class shares 0.0001; distilling it is pointless" in first
+
+
 def test_a_report_survives_json(report: Make) -> None:
     """Every figure comes back."""
     one = report(classes=(0, 1, 2))
