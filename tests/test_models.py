@@ -20,13 +20,32 @@ from distillery.students import (
     MLPSpec,
     load_student,
 )
-from distillery.teachers import TEACHERS, CNNTeacherSpec, MLPTeacherSpec, XGBoostSpec, load_teacher
+from distillery.teachers import (
+    TEACHERS,
+    CatBoostSpec,
+    CNNTeacherSpec,
+    EnsembleSpec,
+    LightGBMSpec,
+    MLPTeacherSpec,
+    RandomForestSpec,
+    XGBoostSpec,
+    load_teacher,
+)
 from tests.checks import Case, all_checks, make_image, make_table
 
 QUICK: dict[str, Any] = {"epochs": 15, "batch_size": 32, "learning_rate": 1e-2}
 IMAGE: dict[str, Any] = {"shape": (1, 1, 3), "channels": (4,), "units": 16}
 TEACHER_SPECS = {
     "xgboost": XGBoostSpec(trees=60, patience=20, learning_rate=0.2, depth=4, threads=1, min_child_weight=1),
+    "lightgbm": LightGBMSpec(trees=60, learning_rate=0.2, num_leaves=7, min_data_in_leaf=10, threads=1),
+    "catboost": CatBoostSpec(trees=60, learning_rate=0.2, depth=4, threads=1),
+    "random_forest": RandomForestSpec(trees=20, threads=1),
+    "ensemble": EnsembleSpec(
+        members=(
+            XGBoostSpec(trees=30, learning_rate=0.3, depth=3, threads=1, min_child_weight=1),
+            LightGBMSpec(trees=30, learning_rate=0.3, num_leaves=7, min_data_in_leaf=10, threads=1),
+        )
+    ),
     "mlp": MLPTeacherSpec(widths=(16,), bins=8, **QUICK),
     "cnn": CNNTeacherSpec(**IMAGE, **QUICK),
 }

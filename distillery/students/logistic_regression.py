@@ -17,11 +17,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from distillery.data import Schema
+from distillery.data import Schema, skops_file
 from distillery.data.model import ParameterCount
 from distillery.data.saved import header_files, read_schema
 from distillery.errors import TrainingError
-from distillery.students import _skops
 from distillery.students.base import CandidateSpec, Lesson, OnEpoch, Student
 
 LEAST_WEIGHT = 1e-3  # a row of less weight teaches nothing, and costs as much as any other
@@ -68,7 +67,7 @@ class LogisticRegressionSpec(CandidateSpec):
         Raises:
             ArtifactError: the file holds types that are not trusted.
         """
-        return LogisticRegressionStudent(self, read_schema(files), _skops.load(files["model.skops"]))
+        return LogisticRegressionStudent(self, read_schema(files), skops_file.load(files["model.skops"]))
 
 
 def weighted_rows(lesson: Lesson, alpha: float, hard_weight: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -117,7 +116,7 @@ class LogisticRegressionStudent(Student):
 
     def to_files(self) -> dict[str, bytes]:
         """Return ``model.skops`` (scikit-learn pipeline, no pickle) beside spec and schema."""
-        return {**header_files(self.spec, self.schema), "model.skops": _skops.dump(self._pipeline)}
+        return {**header_files(self.spec, self.schema), "model.skops": skops_file.dump(self._pipeline)}
 
     def parameter_count(self) -> ParameterCount:
         """Count coefficients and intercepts; a median per number, and mean and scale of what is scaled, come on top."""

@@ -10,15 +10,20 @@ from pydantic import PlainValidator, SerializeAsAny
 from distillery.data.saved import SPEC_FILE
 from distillery.teachers.base import Teacher as Teacher
 from distillery.teachers.base import TeacherKind as TeacherKind
+from distillery.teachers.catboost import CatBoostSpec as CatBoostSpec
 from distillery.teachers.cnn import CNNTeacherSpec as CNNTeacherSpec
+from distillery.teachers.ensemble import EnsembleSpec as EnsembleSpec
+from distillery.teachers.ensemble import EnsembleTeacher as EnsembleTeacher
 from distillery.teachers.kinds import FITTED
+from distillery.teachers.lightgbm import LightGBMSpec as LightGBMSpec
 from distillery.teachers.mlp import MLPTeacherSpec as MLPTeacherSpec
+from distillery.teachers.random_forest import RandomForestSpec as RandomForestSpec
 from distillery.teachers.registered import OpenModel as OpenModel
 from distillery.teachers.registered import ReadyModel as ReadyModel
 from distillery.teachers.registered import RegisteredSpec as RegisteredSpec
 from distillery.teachers.xgboost import XGBoostSpec as XGBoostSpec
 
-TEACHERS = FITTED.plus(RegisteredSpec)
+TEACHERS = FITTED.plus(EnsembleSpec, RegisteredSpec)
 # A union, because ZenML would build a plain base class itself; the table reads it.
 TeacherSpec = Annotated[SerializeAsAny[TeacherKind | XGBoostSpec], PlainValidator(TEACHERS.read)]
 
@@ -42,8 +47,13 @@ def load_teacher(files: Mapping[str, bytes], open_model: OpenModel | None = None
 __all__ = [
     "TEACHERS",
     "CNNTeacherSpec",
+    "CatBoostSpec",
+    "EnsembleSpec",
+    "EnsembleTeacher",
+    "LightGBMSpec",
     "MLPTeacherSpec",
     "OpenModel",
+    "RandomForestSpec",
     "ReadyModel",
     "RegisteredSpec",
     "Teacher",

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from distillery.kinds import Kinds
 from distillery.teachers.base import TeacherKind
+from distillery.teachers.catboost import CatBoostSpec
 from distillery.teachers.cnn import CNNTeacherSpec
+from distillery.teachers.lightgbm import LightGBMSpec
 from distillery.teachers.mlp import MLPTeacherSpec
+from distillery.teachers.random_forest import RandomForestSpec
 from distillery.teachers.xgboost import XGBoostSpec
 
 FITTED: Kinds[TeacherKind] = Kinds(
     "teacher",
     TeacherKind,  # type: ignore[type-abstract]  # only compared with
     XGBoostSpec,
+    LightGBMSpec,
+    CatBoostSpec,
+    RandomForestSpec,
     MLPTeacherSpec,
     CNNTeacherSpec,
     group="distillery.teachers",

@@ -13,8 +13,9 @@ from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 
+from distillery.data import skops_file
 from distillery.errors import ArtifactError, TrainingError
-from distillery.students import Lesson, LogisticRegressionSpec, MLPSpec, _skops
+from distillery.students import Lesson, LogisticRegressionSpec, MLPSpec
 from distillery.students.logistic_regression import weighted_rows
 from tests.checks import make_table
 
@@ -95,11 +96,11 @@ def test_untrusted_types_are_refused():
         """Code of somebody else's."""
 
     with pytest.raises(ArtifactError, match=r"must hold trusted types only, got .*Trap"):
-        _skops.load(sio.dumps(Trap()))
+        skops_file.load(sio.dumps(Trap()))
 
 
 def test_the_best_epoch_is_kept(lesson):
-    """Without soft labels on validation rows it is the one with the lowest log loss on them, and training stops after `patience`."""
+    """Without soft labels on validation rows it has the lowest log loss on them; training stops after `patience`."""
     table, given = lesson
     spec = FAST.model_copy(update={"epochs": 60, "patience": 3, "learning_rate": 0.05})
     seen = []
