@@ -88,4 +88,3 @@ class FilesMaterializer(BaseMaterializer):
                 f"the artifact at {self.uri} was changed: {name} is not what was saved; run the step again"
             )
         return content
-

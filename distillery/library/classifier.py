@@ -188,7 +188,9 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             frame, labels, weights = frame[weights > 0], labels[weights > 0], weights[weights > 0]
         self.classes_, codes = np.unique(labels, return_inverse=True)
         if len(self.classes_) < 2:
-            raise DataError(f"{type(self).__name__} needs two classes or more, got 1 class: {self.classes_.tolist()[0]!r}")
+            raise DataError(
+                f"{type(self).__name__} needs two classes or more, got 1 class: {self.classes_.tolist()[0]!r}"
+            )
         target = _free(y.name if isinstance(y, pd.Series) and y.name else "target", frame)
         weight = None if weights is None else _free("weight", frame)
         roles = Roles(target=target, weight=weight)

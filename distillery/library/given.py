@@ -59,8 +59,8 @@ class GivenTeacher:
         return SoftLabels(splits, np.full(len(splits["train"]), -1, dtype=np.int64), "in_sample")
 
     def entry(self) -> Entry:
-        """Return it as something to be measured; the cost of a foreign model is unknown."""
-        if self._own:
+        """Return it as something to be measured: with its cost where it is our own and reads features alone."""
+        if self._own and set(self._columns) <= set(self._table.schema.names):
             return teacher_entry(self._model)
         return Entry(self.kind, "teacher", self.kind, f"teacher {self.kind}", proba=self._proba[self._in("test")])
 
@@ -70,9 +70,7 @@ class GivenTeacher:
         Raises:
             DataError: it reads a column that is no feature, or one that cannot be given its type back.
         """
-        return self._ask(
-            rows if self._own else pd.DataFrame({name: self._as_given(rows, name) for name in self._columns})
-        )
+        return self._ask(pd.DataFrame({name: self._as_given(rows, name) for name in self._columns}))
 
     def _in(self, split: str) -> np.ndarray:
         return (self._table.frame[SPLIT_COLUMN] == split).to_numpy()
@@ -81,14 +79,18 @@ class GivenTeacher:
         return _checked(self._model.predict_proba(rows[self._columns]), len(rows), len(self._order))[:, self._order]
 
     def _as_given(self, rows: pd.DataFrame, name: str) -> pd.Series:
+        """Return a column of new rows in the type the model knows."""
         given = self._raw[name]
         kind = next((c.kind for c in self._table.schema.columns if c.name == name), None)
-        if kind is None or (kind == "numeric" and not pd.api.types.is_numeric_dtype(given.dtype)):
-            problem = "is no feature" if kind is None else "holds numbers as text"
+        as_text_only = kind == "numeric" and not pd.api.types.is_numeric_dtype(given.dtype)
+        if kind is None or (as_text_only and not self._own):
             raise DataError(
-                f"the teacher can only label new rows by features in their own types, but column {name!r} {problem};"
-                " leave out `augment`, or give it as it is read"
+                f"the teacher can label new rows by features alone, but column {name!r}"
+                f" {'is none' if kind is None else 'holds numbers as text'}; leave out `augment`, or"
+                f" {'make it a feature' if kind is None else 'name it in `categorical`'}"
             )
+        if self._own:
+            return rows[name]  # read as any raw column is
         if kind == "numeric":
             return rows[name].astype(given.dtype)
         known = given.drop_duplicates()

@@ -77,6 +77,16 @@ def test_a_saved_teacher_can_teach(frame, tmp_path):
     assert student.soft_labels.method == "in_sample"
 
 
+def test_a_saved_teacher_may_know_more_than_the_features(frame):
+    """It reads the rows as they are given; then its cost alone is unknown."""
+    fitted = DistilledClassifier(TEACHER, "logistic_regression", random_state=0).fit(
+        frame.drop(columns="late"), frame["late"]
+    )
+    student = quick(fitted.teacher_, frame, unseen=True, drop=["city"], evaluation={"replicates": 20})
+    assert student.scorecards.teacher.cost is None
+    assert "city" not in student.student.schema.names
+
+
 def test_the_student_learns_from_the_teacher_not_the_target(frame):
     """With α = 1 only the teacher's opinion counts: the student follows it where the target is noise."""
     noise = frame.assign(late=np.random.default_rng(0).permutation(frame["late"]))
@@ -121,8 +131,11 @@ def test_new_rows_are_labelled_in_the_types_the_teacher_knows(frame):
     given = GivenTeacher(forest(frame), frame, table)
     rows = table.rows("train").features
     np.testing.assert_allclose(given.ask(rows), np.exp(given.soft_labels().logits["train"]), atol=1e-6)
+    spelled = frame.assign(stops=frame["stops"].astype(str))
+    with pytest.raises(DataError, match=r"column 'stops' holds numbers as text; .* or name it in `categorical`"):
+        GivenTeacher(forest(spelled), spelled, build_table(spelled, Roles("late"), SplitSpec(), seed=0)).ask(rows)
     apart = build_table(frame, Roles("late", group="day"), SplitSpec(), seed=0)
-    with pytest.raises(DataError, match="column 'day' is no feature; leave out `augment`"):
+    with pytest.raises(DataError, match="column 'day' is none; leave out `augment`, or make it a feature"):
         GivenTeacher(forest(frame), frame, apart).ask(rows)
 
 
