@@ -148,7 +148,7 @@ def distil(
             stacklevel=2,
         )
     labels = given.soft_labels()
-    students, controls = teach(table, labels, given.ask, config, control=control)
+    students, controls = teach(table, given, labels, config, control=control)
     cards = score(
         given.entry(),
         students,

@@ -64,7 +64,7 @@ class GivenTeacher:
             return teacher_entry(self._model)
         return Entry(self.kind, "teacher", self.kind, f"teacher {self.kind}", proba=self._proba[self._in("test")])
 
-    def ask(self, rows: pd.DataFrame) -> np.ndarray:
+    def predict_proba(self, rows: pd.DataFrame) -> np.ndarray:
         """Return its probabilities ``(n, K)`` of new rows in the types of `Schema.conform`.
 
         Raises:
@@ -86,7 +86,7 @@ class GivenTeacher:
         if kind is None or (as_text_only and not self._own):
             raise DataError(
                 f"the teacher can label new rows by features alone, but column {name!r}"
-                f" {'is none' if kind is None else 'holds numbers as text'}; leave out `augment`, or"
+                f" {'is none' if kind is None else 'holds numbers as text'}; set `augment` to null, or"
                 f" {'make it a feature' if kind is None else 'name it in `categorical`'}"
             )
         if self._own:

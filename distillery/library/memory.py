@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import final
+from typing import Protocol, final
 
 import numpy as np
 import pandas as pd
@@ -20,6 +20,14 @@ from distillery.students import Labeller, Lesson, Student
 from distillery.teachers import Teacher
 
 Progress = Callable[[str], None]
+
+
+class Answers(Protocol):
+    """All that a lesson asks of a teacher."""
+
+    def predict_proba(self, rows: pd.DataFrame, /) -> np.ndarray:
+        """Return probabilities ``(n, K)`` of rows as `Schema.conform` reads them, in the schema's order of classes."""
+        ...
 
 
 def silent(line: str) -> None:
@@ -64,14 +72,14 @@ def distil_table(table: Table, config: DistillConfig, *, control: bool = True, p
     train, valid = table.rows("train"), table.rows("valid")
     teacher = fit(train, valid)
     labels = generate_soft_labels(table, teacher, fit, config.soft_labels, seed=config.seed, progress=progress)
-    students, controls = teach(table, labels, teacher.predict_proba, config, control=control, progress=progress)
+    students, controls = teach(table, teacher, labels, config, control=control, progress=progress)
     return Outcome(teacher, labels, students, controls)
 
 
 def teach(
     table: Table,
+    teacher: Answers,
     labels: SoftLabels,
-    ask: Callable[[pd.DataFrame], np.ndarray],
     config: DistillConfig,
     *,
     control: bool,
@@ -81,8 +89,8 @@ def teach(
 
     Args:
         table: rows in training and validation.
-        labels: of its rows.
-        ask: the teacher's probabilities of new rows.
+        teacher: at hand for new rows.
+        labels: its opinion of the table's rows.
         config: students and seed.
         control: fit the controls too.
         progress: told one line about each fit.
@@ -90,14 +98,7 @@ def teach(
     Raises:
         TrainingError: a fit failed, or a student exceeds its budget.
     """
-    schema, train = table.schema, table.rows("train")
-    lesson = Lesson(
-        schema.regular,
-        train.regular(schema),
-        table.rows("valid").regular(schema),
-        labels.logits["train"],
-        Labeller(schema, train.features, lambda rows: to_logits(ask(rows)).astype(np.float32)),
-    )
+    lesson = lesson_of(table, teacher, labels)
     fitted: dict[str, list[Student]] = {"student": [], "control": []}
     for spec in config.students:
         for role, one in (("student", spec), ("control", spec.control()))[: 1 + control]:
@@ -105,6 +106,22 @@ def teach(
             fitted[role].append(one.fit(lesson, seed=config.seed))
             progress(f"{role} {spec.title} fitted in {time.perf_counter() - start:.1f} s")
     return tuple(fitted["student"]), tuple(fitted["control"])
+
+
+def lesson_of(table: Table, teacher: Answers, labels: SoftLabels) -> Lesson:
+    """Return what any student learns from a table's labelled rows, with the teacher at hand."""
+    schema, train = table.schema, table.rows("train")
+
+    def logits(rows: pd.DataFrame) -> np.ndarray:
+        return to_logits(teacher.predict_proba(rows)).astype(np.float32)
+
+    return Lesson(
+        schema.regular,
+        train.regular(schema),
+        table.rows("valid").regular(schema),
+        soft=labels.logits["train"],
+        labeller=Labeller(schema, train.features, logits),
+    )
 
 
 def teacher_entry(teacher: Teacher) -> Entry:

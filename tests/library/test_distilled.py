@@ -130,13 +130,15 @@ def test_new_rows_are_labelled_in_the_types_the_teacher_knows(frame):
     table = build_table(frame, Roles("late"), SplitSpec(), seed=0)
     given = GivenTeacher(forest(frame), frame, table)
     rows = table.rows("train").features
-    np.testing.assert_allclose(given.ask(rows), np.exp(given.soft_labels().logits["train"]), atol=1e-6)
+    np.testing.assert_allclose(given.predict_proba(rows), np.exp(given.soft_labels().logits["train"]), atol=1e-6)
     spelled = frame.assign(stops=frame["stops"].astype(str))
     with pytest.raises(DataError, match=r"column 'stops' holds numbers as text; .* or name it in `categorical`"):
-        GivenTeacher(forest(spelled), spelled, build_table(spelled, Roles("late"), SplitSpec(), seed=0)).ask(rows)
+        GivenTeacher(forest(spelled), spelled, build_table(spelled, Roles("late"), SplitSpec(), seed=0)).predict_proba(
+            rows
+        )
     apart = build_table(frame, Roles("late", group="day"), SplitSpec(), seed=0)
-    with pytest.raises(DataError, match="column 'day' is none; leave out `augment`, or make it a feature"):
-        GivenTeacher(forest(frame), frame, apart).ask(rows)
+    with pytest.raises(DataError, match="column 'day' is none; set `augment` to null, or make it a feature"):
+        GivenTeacher(forest(frame), frame, apart).predict_proba(rows)
 
 
 @pytest.mark.parametrize(
