@@ -7,14 +7,10 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import time
 
 from distillery.config import DistillConfig
-from distillery.data import Rows
-from distillery.distillation import generate_soft_labels
-from distillery.evaluation import Entry, Scorecard, Scorecards, evaluate_models
-from distillery.students import lesson_of
-from distillery.teachers import Teacher
+from distillery.evaluation import Scorecard, Scorecards
+from distillery.library import distil_table, score, teacher_entry
 
 
 def arguments() -> argparse.Namespace:
@@ -32,33 +28,17 @@ def arguments() -> argparse.Namespace:
 
 def distil(config: DistillConfig) -> Scorecards:
     """Do in memory what the pipeline does in steps."""
-    seed = config.seed
-    table = config.source.load(seed)
-    train, valid, test = (table.rows(name) for name in ("train", "valid", "test"))
-
-    def fit(rows: Rows, stop: Rows) -> Teacher:
-        return config.teacher.fit(rows, stop, table.schema, seed=seed)
-
-    teacher = fit(train, valid)
-    labels = generate_soft_labels(table, teacher, fit, config.soft_labels, seed=seed)
-    lesson = lesson_of(table, teacher, labels)
-    entries = [Entry("xgboost", "teacher", "xgboost", "teacher xgboost", model=teacher)]
-    for spec in config.students:
-        for role, one in (("student", spec), ("control", spec.control())):
-            start = time.perf_counter()
-            model = one.fit(lesson, seed=seed)
-            print(f"seed {seed}: {role} {spec.title} fitted in {time.perf_counter() - start:.1f} s", flush=True)
-            entries.append(Entry(spec.title, role, one.kind, f"{role} {spec.title}", model=model))  # type: ignore[arg-type]
-    return evaluate_models(
-        entries,
-        y=test.labels,
-        features=test.features,
-        weights=test.weights,
-        groups=table.groups("test"),
-        spec=config.evaluation,
-        seed=seed,
-        scenario=config.name,
+    table = config.source.load(config.seed)
+    outcome = distil_table(table, config, progress=lambda line: print(f"seed {config.seed}: {line}", flush=True))
+    return score(
+        teacher_entry(outcome.teacher),
+        outcome.students,
+        outcome.controls,
+        rows=table.rows("test"),
         classes=table.schema.classes,
+        config=config,
+        groups=table.groups("test"),
+        prior=table.rows("train").class_shares(table.schema.n_classes),
     )
 
 

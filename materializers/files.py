@@ -6,7 +6,6 @@ never readable. Everything goes through the artifact store, never the local file
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from abc import abstractmethod
@@ -16,9 +15,8 @@ from typing import Any, ClassVar
 from zenml.enums import VisualizationType
 from zenml.materializers.base_materializer import BaseMaterializer
 
+from distillery.data.saved import MANIFEST, digest, seal
 from distillery.errors import ArtifactError
-
-MANIFEST = "manifest.json"
 
 
 class FilesMaterializer(BaseMaterializer):
@@ -43,7 +41,7 @@ class FilesMaterializer(BaseMaterializer):
         files = self.to_files(data)
         for name, content in files.items():
             self._write(name, content)
-        self._write(MANIFEST, _manifest(files))
+        self._write(MANIFEST, seal(files))
 
     def load(self, data_type: type[Any]) -> Any:
         """Read the files and check each against the manifest.
@@ -55,13 +53,13 @@ class FilesMaterializer(BaseMaterializer):
         if not self.artifact_store.exists(path):
             raise ArtifactError(f"the artifact at {self.uri} is incomplete: it has no {MANIFEST}; run the step again")
         files = {}
-        for name, digest in json.loads(self._read(MANIFEST)).items():
-            files[name] = self._checked(name, digest)
+        for name, sealed in json.loads(self._read(MANIFEST)).items():
+            files[name] = self._checked(name, sealed)
         return self.from_files(files)
 
     def compute_content_hash(self, data: Any) -> str | None:
         """Hash the content, so that equal artifacts let the steps after them come from cache."""
-        return hashlib.sha256(_manifest(self.to_files(data))).hexdigest()
+        return digest(seal(self.to_files(data)))
 
     def save_visualizations(self, data: Any) -> dict[str, VisualizationType]:
         """Write the pages beside the artifact."""
@@ -81,16 +79,12 @@ class FilesMaterializer(BaseMaterializer):
             content: bytes = file.read()
         return content
 
-    def _checked(self, name: str, digest: str) -> bytes:
+    def _checked(self, name: str, sealed: str) -> bytes:
         if not self.artifact_store.exists(os.path.join(self.uri, name)):
             raise ArtifactError(f"the artifact at {self.uri} is incomplete: {name} is missing; run the step again")
         content = self._read(name)
-        if hashlib.sha256(content).hexdigest() != digest:
+        if digest(content) != sealed:
             raise ArtifactError(
                 f"the artifact at {self.uri} was changed: {name} is not what was saved; run the step again"
             )
         return content
-
-
-def _manifest(files: Mapping[str, bytes]) -> bytes:
-    return json.dumps({name: hashlib.sha256(files[name]).hexdigest() for name in sorted(files)}, indent=1).encode()

@@ -13,6 +13,7 @@ from distillery.config import DistillConfig
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```(\w*)\n(.*?)```", README, flags=re.DOTALL)
+PROGRAMS = re.findall(r"<!-- python: run by the tests -->\n```python\n(.*?)```", README, flags=re.DOTALL)
 COMMANDS = [line.split("#")[0].strip() for kind, text in BLOCKS if kind == "sh" for line in text.splitlines()]
 
 
@@ -20,6 +21,16 @@ COMMANDS = [line.split("#")[0].strip() for kind, text in BLOCKS if kind == "sh" 
 def test_every_yaml_is_a_config(text):
     """A block that leaves the source out is tried on the default one."""
     assert DistillConfig.parse(yaml.safe_load(text)["parameters"]).students
+
+
+def test_the_library_section_runs(tmp_path, monkeypatch, capsys):
+    """Its programs run as they stand, one after the other, without a warning."""
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    for program in PROGRAMS:
+        exec(program, names)
+    assert len(PROGRAMS) == 2
+    assert re.search(r"student mlp value=\d\.\d+ low=\d\.\d+ high=\d\.\d+ \d+\n", capsys.readouterr().out)
 
 
 def test_it_opens_with_the_two_commands():

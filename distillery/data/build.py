@@ -46,34 +46,39 @@ class Roles:
         return [self.target, *single, *self.drop, *self.privileged, *self.kinds]
 
 
-def build_table(raw: pd.DataFrame, roles: Roles, split: SplitSpec, *, seed: int, rows: int | None = None) -> Table:
+def build_table(
+    raw: pd.DataFrame, roles: Roles, split: SplitSpec | np.ndarray, *, seed: int, rows: int | None = None
+) -> Table:
     """Turn raw rows into a `Table`.
 
     Args:
         raw: one row per example; any column types.
         roles: what the columns mean.
-        split: how rows are split.
+        split: how rows are split, or the split of each row ``(n,)``.
         seed: decides the sample and the split.
         rows: at most so many rows are kept (a random sample; with a time column or groups
             whole rows are sampled all the same).
 
     Raises:
-        DataError: no rows, a named column is absent, a column is empty or infinite or a date,
-            the target has one class, or the split cannot be made.
+        DataError: no rows, column names that are no text or repeat, a named column is absent, a
+            column is empty or infinite or a date, the target has one class, or the split cannot be made.
     """
-    _check_columns(raw, roles, split.column)
+    split_column = split.column if isinstance(split, SplitSpec) else None
+    _check_columns(raw, roles, split_column)
     if rows is not None and rows < len(raw):
         raw = raw.sample(n=rows, random_state=seed).sort_index()
     raw = _without_pandas_categories(raw.reset_index(drop=True), roles)
     if roles.time is not None:
         raw = raw.assign(**{roles.time: _times(raw[roles.time])})
-    apart = {roles.target, roles.group, roles.time, roles.weight, split.column, *roles.drop}
+    apart = {roles.target, roles.group, roles.time, roles.weight, split_column, *roles.drop}
     features = [name for name in raw.columns if name not in apart]
     if not features:
         raise DataError("a table must have at least one feature column, got none")
     columns = {name: read_column(raw[name], roles.kinds.get(name)) for name in features}
     classes = _classes(raw[roles.target], roles)
-    splits = assign_splits(raw, split, target=roles.target, group=roles.group, time=roles.time, seed=seed)
+    splits = split
+    if isinstance(split, SplitSpec):
+        splits = assign_splits(raw, split, target=roles.target, group=roles.group, time=roles.time, seed=seed)
     extra = {name: raw[name] for name in (roles.target, roles.group, roles.time) if name is not None}
     if roles.weight is not None:
         extra[roles.weight] = _weights(raw[roles.weight])
@@ -94,7 +99,12 @@ def build_table(raw: pd.DataFrame, roles: Roles, split: SplitSpec, *, seed: int,
 def _check_columns(raw: pd.DataFrame, roles: Roles, split_column: str | None) -> None:
     if raw.empty:
         raise DataError("the table must have rows, got none")
-    known = [str(name) for name in raw.columns]
+    nameless = [name for name in raw.columns if not isinstance(name, str)]
+    if nameless:
+        raise DataError(f"column names must be text, got {shortlist(map(repr, nameless))}; rename them")
+    known = list(raw.columns)
+    if not raw.columns.is_unique:
+        raise DataError(f"column names must differ, got {shortlist(map(repr, raw.columns[raw.columns.duplicated()]))}")
     for name in [*roles.named, *([split_column] if split_column else [])]:
         if name not in raw.columns:
             what = "target column" if name == roles.target else "column"

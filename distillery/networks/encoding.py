@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from distillery.data import RawEncoder, Schema
 
-MANY_VALUES = 48  # different values above which bins alone blur a column
+MANY_VALUES = 24  # different values above which bins alone blur a column
 
 
 @final

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from distillery.data.saved import SPEC_FILE
+from distillery.students.base import Answers as Answers
 from distillery.students.base import CandidateSpec as CandidateSpec
 from distillery.students.base import Labeller as Labeller
 from distillery.students.base import Lesson as Lesson
@@ -26,6 +27,7 @@ def load_student(files: Mapping[str, bytes]) -> Student:
 
 __all__ = [
     "STUDENTS",
+    "Answers",
     "CNNSpec",
     "CandidateSpec",
     "FactorizedMLPSpec",

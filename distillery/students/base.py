@@ -5,14 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import Protocol, Self
 
 import numpy as np
 import pandas as pd
 from pydantic import Field, PositiveInt
 
 from distillery.data import Rows, Schema, Table
-from distillery.data.model import Model, ParameterCount, saved_bytes
+from distillery.data.model import ParameterCount, saved_bytes
 from distillery.distillation import SoftLabels
 from distillery.distillation.soft_labels import to_logits
 from distillery.errors import TrainingError
@@ -56,7 +56,15 @@ class Lesson:
     labeller: Labeller | None = None
 
 
-def lesson_of(table: Table, teacher: Model, labels: SoftLabels) -> Lesson:
+class Answers(Protocol):
+    """All that a lesson asks of a teacher."""
+
+    def predict_proba(self, rows: pd.DataFrame, /) -> np.ndarray:
+        """Return probabilities ``(n, K)`` of rows as `Schema.conform` reads them, in the schema's order of classes."""
+        ...
+
+
+def lesson_of(table: Table, teacher: Answers, labels: SoftLabels) -> Lesson:
     """Return what any student learns from a table's labelled rows, with the teacher at hand."""
     schema, train = table.schema, table.rows("train")
 

@@ -185,6 +185,23 @@ def test_a_table_needs_rows_and_features(raw: Raw) -> None:
         build(raw()[["sold"]])
 
 
+@pytest.mark.parametrize(
+    ("names", "message"), [(["a", 0], "must be text, got 0"), (["a", "a"], "must differ, got 'a'")]
+)
+def test_column_names_are_text_and_differ(names: list[Any], message: str) -> None:
+    """A role could not tell which column it names."""
+    with pytest.raises(DataError, match=f"column names {message}"):
+        build(pd.DataFrame([[1, 0], [2, 1]], columns=names), target="a")
+
+
+def test_rows_may_come_with_their_split(raw: Raw) -> None:
+    """Nothing is drawn then, and a split may be empty."""
+    splits = np.array(["train", "valid"], dtype=object)[np.arange(400) % 2]
+    table = build_table(raw(), Roles("sold"), splits, seed=0)
+    assert (table.frame["__split__"] == splits).all()
+    assert table.counts == {"train": 200, "valid": 200, "test": 0}
+
+
 @pytest.mark.parametrize("weight", [-1.0, np.nan, np.inf])
 def test_weights_are_finite_and_not_negative(raw: Raw, weight: float) -> None:
     """The column is named."""

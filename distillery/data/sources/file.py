@@ -88,7 +88,15 @@ class FileSpec(Spec):
         Raises:
             DataError: the file is absent, empty, unreadable, or not such a table.
         """
-        roles = Roles(
+        try:
+            return build_table(self.read(), self.roles, self.split, seed=seed, rows=self.rows)
+        except DataError as error:
+            raise DataError(f"{self.path}: {error}") from error
+
+    @property
+    def roles(self) -> Roles:
+        """Which column plays which part."""
+        return Roles(
             target=self.target,
             positive=self.positive,
             group=self.group,
@@ -98,10 +106,6 @@ class FileSpec(Spec):
             privileged=self.privileged,
             kinds=self._kinds(),
         )
-        try:
-            return build_table(self.read(), roles, self.split, seed=seed, rows=self.rows)
-        except DataError as error:
-            raise DataError(f"{self.path}: {error}") from error
 
     def _kinds(self) -> dict[str, ColumnKind]:
         kinds: dict[str, ColumnKind] = dict.fromkeys(self.numeric, "numeric")

@@ -1,0 +1,158 @@
+"""In memory, and in one call, what the pipeline does in steps."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+
+from distillery.config import DistillConfig, flatten
+from distillery.data import Rows, Table
+from distillery.data.schema import Label
+from distillery.distillation import SoftLabels, generate_soft_labels
+from distillery.evaluation import Entry, Role, Scorecards, evaluate_models
+from distillery.students import Answers, Student, lesson_of
+from distillery.teachers import Teacher
+
+Progress = Callable[[str], None]
+
+
+def silent(line: str) -> None:
+    """Tell nobody."""
+
+
+@final
+@dataclass(frozen=True)
+class Outcome:
+    """What a distillation gave.
+
+    Attributes:
+        teacher: fitted on all training rows.
+        soft_labels: its labels of every row; those of training rows as the config says.
+        students: one per candidate.
+        controls: the same students without the teacher; none where none were wanted.
+    """
+
+    teacher: Teacher
+    soft_labels: SoftLabels
+    students: tuple[Student, ...]
+    controls: tuple[Student, ...]
+
+
+def distil_table(table: Table, config: DistillConfig, *, control: bool = True, progress: Progress = silent) -> Outcome:
+    """Fit the teacher, take its labels, teach every candidate and its control.
+
+    Args:
+        table: its source need not be the config's.
+        config: teacher, soft labels, students and seed; the rest plays no part.
+        control: fit the controls too.
+        progress: told one line about each fit.
+
+    Raises:
+        DataError: a class has fewer training rows than folds.
+        TrainingError: a fit failed, or a student exceeds its budget.
+    """
+
+    def fit(rows: Rows, stop: Rows) -> Teacher:
+        return config.teacher.fit(rows, stop, table.schema, seed=config.seed)
+
+    train, valid = table.rows("train"), table.rows("valid")
+    teacher = fit(train, valid)
+    labels = generate_soft_labels(table, teacher, fit, config.soft_labels, seed=config.seed, progress=progress)
+    students, controls = teach(table, teacher, labels, config, control=control, progress=progress)
+    return Outcome(teacher, labels, students, controls)
+
+
+def teach(
+    table: Table,
+    teacher: Answers,
+    labels: SoftLabels,
+    config: DistillConfig,
+    *,
+    control: bool,
+    progress: Progress = silent,
+) -> tuple[tuple[Student, ...], tuple[Student, ...]]:
+    """Return every candidate taught by the soft labels, and every control where wanted.
+
+    Args:
+        table: rows in training and validation.
+        teacher: at hand for new rows.
+        labels: its opinion of the table's rows.
+        config: students and seed.
+        control: fit the controls too.
+        progress: told one line about each fit.
+
+    Raises:
+        TrainingError: a fit failed, or a student exceeds its budget.
+    """
+    lesson = lesson_of(table, teacher, labels)
+    fitted: dict[str, list[Student]] = {"student": [], "control": []}
+    for spec in config.students:
+        for role, one in (("student", spec), ("control", spec.control()))[: 1 + control]:
+            start = time.perf_counter()
+            fitted[role].append(one.fit(lesson, seed=config.seed))
+            progress(f"{role} {spec.title} fitted in {time.perf_counter() - start:.1f} s")
+    return tuple(fitted["student"]), tuple(fitted["control"])
+
+
+def teacher_entry(teacher: Teacher) -> Entry:
+    """Return a fitted teacher as something to be measured."""
+    kind, settings = teacher.spec.kind, flatten(teacher.spec.model_dump(mode="json"))
+    return Entry(kind, "teacher", kind, f"teacher {kind}", settings, model=teacher)
+
+
+def score(
+    teacher: Entry,
+    students: Sequence[Student],
+    controls: Sequence[Student],
+    *,
+    rows: Rows,
+    classes: Sequence[Label],
+    config: DistillConfig,
+    groups: np.ndarray | None = None,
+    prior: np.ndarray | None = None,
+) -> Scorecards:
+    """Measure the teacher, every student and every control on the same rows.
+
+    Args:
+        teacher: see `teacher_entry`.
+        students, controls: as `distil_table` gave them.
+        rows: with all of the teacher's columns.
+        classes: the K labels, in probability order.
+        config: how to measure, with which seed, and under which name.
+        groups: which rows are resampled together ``(n,)``, or None.
+        prior: class shares of the training rows ``(K,)``, for the warning that a teacher knows nothing.
+
+    Raises:
+        InputError: a model gives no valid probabilities.
+    """
+    pairs: tuple[tuple[Role, Sequence[Student]], ...] = (("student", students), ("control", controls))
+    return evaluate_models(
+        [teacher, *(_entry(role, model) for role, models in pairs for model in models)],
+        y=rows.labels,
+        features=rows.features,
+        weights=rows.weights,
+        groups=groups,
+        spec=config.evaluation,
+        seed=config.seed,
+        scenario=config.name,
+        classes=classes,
+        prior=prior,
+    )
+
+
+def _entry(role: Role, student: Student) -> Entry:
+    title, settings = student.spec.title, flatten(student.spec.model_dump(mode="json"))
+    return Entry(title, role, student.spec.kind, f"{role} {title}", settings, model=student)
+
+
+def of_kind(given: object) -> object:
+    """Return settings of a kind that was given by name alone; anything else as it is.
+
+    >>> of_kind("mlp"), of_kind({"kind": "mlp", "widths": [8]})
+    ({'kind': 'mlp'}, {'kind': 'mlp', 'widths': [8]})
+    """
+    return {"kind": given} if isinstance(given, str) else given
