@@ -4,6 +4,7 @@ SHELL := /bin/bash
 PYTHON ?= python3.11
 SCENARIO ?= flights
 PORT ?= 5000
+DATA ?= data
 BIN := .venv/bin
 PY := $(BIN)/python
 
@@ -18,7 +19,7 @@ export MLFLOW_DISABLE_TELEMETRY ?= true
 export ZENML_ANALYTICS_OPT_IN ?= false
 export GX_ANALYTICS_ENABLED ?= false
 
-.PHONY: help run setup stack test test-slow check format ui dashboard bench-run bench-file lock clean
+.PHONY: help run setup stack test test-slow check format ui dashboard bench-run bench-file bench-quality lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -67,6 +68,9 @@ bench-run: setup ## time set-up and the default run on a fresh clone; print rati
 
 bench-file: setup ## distil one table over several seeds: make bench-file ARGS="TABLE --target late"
 	PYTHONPATH=. $(PY) benchmarks/bench_file.py $(ARGS)
+
+bench-quality: setup ## distil real tables over 3 seeds into docs/benchmarks.md: make bench-quality DATA=FOLDER
+	PYTHONPATH=. $(PY) benchmarks/bench_quality.py --data $(DATA) $(ARGS)
 
 lock: .venv/bin/uv ## compile constraints.txt anew from pyproject.toml
 	$(BIN)/uv pip compile --quiet --python $(PY) --extra dev --no-header --no-annotate \

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal, final
 
 from distillery.networks.image import ImageFields
-from distillery.students._torch import TorchSpec
+from distillery.students.torch_student import TorchSpec
 
 
 @final

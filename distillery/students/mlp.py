@@ -8,7 +8,7 @@ from pydantic import Field, PositiveInt
 from torch import nn
 
 from distillery.networks.network import dense
-from distillery.students._torch import TorchSpec
+from distillery.students.torch_student import TorchSpec
 
 
 @final

@@ -7,7 +7,7 @@ from typing import Literal, final
 from pydantic import Field, PositiveInt
 
 from distillery.networks.image import ImageFields
-from distillery.teachers._torch import TorchTeacherSpec
+from distillery.teachers.torch_teacher import TorchTeacherSpec
 
 
 @final

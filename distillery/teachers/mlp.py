@@ -8,7 +8,7 @@ from pydantic import PositiveInt
 from torch import nn
 
 from distillery.networks.network import dense
-from distillery.teachers._torch import TorchTeacherSpec
+from distillery.teachers.torch_teacher import TorchTeacherSpec
 
 
 @final

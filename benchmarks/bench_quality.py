@@ -1,0 +1,222 @@
+"""Distils real tables over several seeds; writes docs/benchmarks.json and the table in docs/benchmarks.md.
+
+python benchmarks/bench_quality.py --data FOLDER [--only NAME ...] [--seeds 3] [--again]
+
+Every run that is finished is kept; a second call goes on with what is missing. `quality_sets.yaml`
+beside this file says what is distilled, with which settings, and which figures are to be reached.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from distillery.config import DistillConfig
+from distillery.data import Table
+from distillery.data.build import build_table
+from distillery.data.model import Model, saved_bytes
+from distillery.data.sources import FileSpec
+from distillery.evaluation import Scorecard
+from distillery.library import distil_table, score, teacher_entry
+from distillery.report.formats import size
+from distillery.students.torch_student import TorchStudent
+
+ROOT = Path(__file__).resolve().parents[1]
+SETS: dict[str, dict[str, Any]] = yaml.safe_load((Path(__file__).parent / "quality_sets.yaml").read_text())
+RESULTS, PAGE = ROOT / "docs" / "benchmarks.json", ROOT / "docs" / "benchmarks.md"
+BUDGET = 40_000
+SMALL = {"widths": [24, 16], "bins": 8, "frequencies": 2, "embedding": 4}
+START, END = "<!-- table: make bench-quality -->", "<!-- end of table -->"
+
+
+def arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder with the files that quality_sets.yaml names")
+    parser.add_argument("--only", nargs="*", default=list(SETS), choices=list(SETS), metavar="NAME")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--again", action="store_true", help="repeat what was measured before")
+    return parser.parse_args()
+
+
+def load(entry: dict[str, Any], config: DistillConfig) -> Table:
+    """Read a set, split as the peers' rows were where the entry says so."""
+    if not entry.get("peers_split"):
+        return config.source.load(config.seed)
+    assert isinstance(config.source, FileSpec)
+    raw = config.source.read()
+    drawn = np.random.default_rng(1).choice(["train", "valid", "test"], len(raw), p=[0.6, 0.15, 0.25])
+    return build_table(raw, config.source.roles, drawn, seed=config.seed)
+
+
+def configure(entry: dict[str, Any], data: Path, seed: int) -> DistillConfig:
+    """Return the run config of a set: its student, and a small variant."""
+    student = {"kind": "mlp", **entry.get("student", {})}
+    source = (
+        {"kind": "file", "path": str(data / entry["file"]), **entry["source"]} if "file" in entry else entry["source"]
+    )
+    return DistillConfig.parse(
+        {
+            "seed": seed,
+            "source": source,
+            "teacher": entry["teacher"],
+            "students": [student, {**student, **SMALL, "name": "small"}],
+            "evaluation": {"replicates": 20, "cost": False},
+        }
+    )
+
+
+def measure(entry: dict[str, Any], data: Path, seed: int) -> dict[str, Any]:
+    """Distil one set with one seed; return what is told about every model."""
+    config = configure(entry, data, seed)
+    table = load(entry, config)
+    start = time.perf_counter()
+    seconds: dict[str, float] = {}
+
+    def progress(line: str) -> None:
+        print(f"  seed {seed}: {line}", flush=True)
+        if " fitted in " in line:
+            name, took = line.removesuffix(" s").split(" fitted in ")
+            seconds[name] = float(took)
+
+    outcome = distil_table(table, config, progress=progress)
+    cards = score(
+        teacher_entry(outcome.teacher),
+        outcome.students,
+        outcome.controls,
+        rows=table.rows("test"),
+        classes=table.schema.classes,
+        config=config,
+    )
+    models: dict[str, Model] = {cards.teacher.label: outcome.teacher}
+    models |= {f"student {s.spec.title}": s for s in outcome.students}
+    models |= {f"control {s.spec.title}": s for s in outcome.controls}
+    print(f"  seed {seed}: {time.perf_counter() - start:.0f} s in all", flush=True)
+    return {card.label: {**tell(card, models[card.label]), "seconds": seconds.get(card.label)} for card in cards.cards}
+
+
+def tell(card: Scorecard, model: Model) -> dict[str, Any]:
+    """Return the figures of one model."""
+    values = {name: metric.value for name, metric in card.quality.metrics.items()}
+    count = model.parameter_count()
+    table = model.fitted.network.encoder.table.weight.numel() if isinstance(model, TorchStudent) else 0
+    return {
+        "auc": values["auc_roc"],
+        "log_loss": values["log_loss"],
+        "accuracy": values["accuracy"],
+        "agreement": card.agreement.rate if card.agreement else None,
+        "params": (count.total if count else 0) - table,
+        "table_params": table,
+        "bytes": saved_bytes(model),
+    }
+
+
+def keep(name: str, seed: int, told: dict[str, Any]) -> None:
+    """Write a finished run beside the others."""
+    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    results.setdefault(name, {})[str(seed)] = told
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+
+
+def lines(results: dict[str, Any]) -> Iterator[str]:
+    """Write the results as a Markdown table: medians over the seeds, half the spread of the ROC AUC beside them."""
+    yield "| data, teacher | model | ROC AUC | of the teacher's | log loss | accuracy | agrees | parameters + tables | size |"
+    yield "|---|---|---|---|---|---|---|---|---|"
+    for name in SETS:
+        seeds = list(results.get(name, {}).values())
+        for label in seeds[0] if seeds else ():
+            yield row(f"{name} ({len(seeds)} seeds)" if label.startswith("teacher") else "", label, seeds)
+
+
+def row(name: str, label: str, seeds: list[dict[str, Any]]) -> str:
+    """Write one model's line."""
+    teacher = next(key for key in seeds[0] if key.startswith("teacher"))
+
+    def middle(key: str) -> float:
+        return statistics.median(seed[label][key] or 0 for seed in seeds)
+
+    aucs = [seed[label]["auc"] for seed in seeds]
+    kept = statistics.median(100 * seed[label]["auc"] / seed[teacher]["auc"] for seed in seeds)
+    retained = "–" if label == teacher else f"{kept:.2f} %"
+    agrees = "–" if label == teacher else f"{100 * middle('agreement'):.1f} %"
+    tables = f" + {middle('table_params'):,.0f}" if middle("table_params") else ""
+    return (
+        f"| {name} | {label} | {statistics.median(aucs):.4f} ± {(max(aucs) - min(aucs)) / 2:.4f} | {retained}"
+        f" | {middle('log_loss'):.4f} | {middle('accuracy'):.4f} | {agrees}"
+        f" | {middle('params'):,.0f}{tables} | {size(middle('bytes'))} |"
+    )
+
+
+def judged(results: dict[str, Any]) -> Iterator[str]:
+    """Say of every goal whether it was reached, in the median over the seeds."""
+    for name, entry in SETS.items():
+        seeds = list(results.get(name, {}).values())
+        if not seeds:
+            yield f"- {name}: not measured"
+            continue
+        teacher = next(key for key in seeds[0] if key.startswith("teacher"))
+        for goal, least in checks(entry):
+            got = statistics.median(
+                GOALS[goal](seed["student mlp"], seed[teacher], seed["control mlp"]) for seed in seeds
+            )
+            reached = got <= least if goal in SMALLER_IS_BETTER else got >= least
+            bound = "at most" if goal in SMALLER_IS_BETTER else "at least"
+            figure = f"{got:,.0f}" if goal == "parameters" else f"{got:.4f}"
+            yield f"- {name}: {goal} {figure}, {bound} {least} asked: {'reached' if reached else '**missed**'}"
+
+
+def checks(entry: dict[str, Any]) -> Iterator[tuple[str, float]]:
+    """Return the goals of a set, those that hold for all of them included."""
+    yield from entry["goal"].items()
+    yield "parameters", entry.get("budget", BUDGET)
+    yield "log loss minus the control's", 0.0
+
+
+GOALS: dict[str, Callable[[Any, Any, Any], float]] = {
+    "ROC AUC retention": lambda student, teacher, control: student["auc"] / teacher["auc"],
+    "accuracy retention": lambda student, teacher, control: student["accuracy"] / teacher["accuracy"],
+    "ROC AUC": lambda student, teacher, control: student["auc"],
+    "log loss": lambda student, teacher, control: student["log_loss"],
+    "parameters": lambda student, teacher, control: student["params"],
+    "log loss minus the control's": lambda student, teacher, control: student["log_loss"] - control["log_loss"],
+}
+SMALLER_IS_BETTER = {"log loss", "parameters", "log loss minus the control's"}
+
+
+def write_page(table: list[str], verdicts: list[str]) -> None:
+    """Put the table between the page's marks."""
+    before, _, rest = PAGE.read_text().partition(START)
+    _, _, after = rest.partition(END)
+    PAGE.write_text("\n".join([before + START, "", *table, "", *verdicts, "", END]) + after)
+
+
+def main() -> None:
+    """Measure what is missing, print and write the table."""
+    given = arguments()
+    for name in given.only:
+        entry = SETS[name]
+        if "file" in entry and not (given.data / entry["file"]).exists():
+            print(f"{name}: {given.data / entry['file']} is missing; left out")
+            continue
+        for seed in range(given.seeds):
+            done = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+            if given.again or str(seed) not in done.get(name, {}):
+                print(name, flush=True)
+                keep(name, seed, measure(entry, given.data, seed))
+    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    table, verdicts = list(lines(results)), list(judged(results))
+    print("\n".join([*table, "", *verdicts]))
+    write_page(table, verdicts)
+
+
+if __name__ == "__main__":
+    main()
