@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from distillery.data import Table
-from distillery.students import STUDENTS, Lesson, LogisticRegressionSpec, MLPSpec, load_student
+from distillery.students import STUDENTS, Lesson, LogisticRegressionSpec, MLPSpec, SVMSpec, load_student
 from distillery.teachers import TEACHERS, XGBoostSpec, load_teacher
 from tests.checks import Case, all_checks
 
@@ -18,6 +18,7 @@ TEACHER_SPECS = {
 STUDENT_SPECS = {
     "logistic_regression": LogisticRegressionSpec(),
     "mlp": MLPSpec(widths=(16,), bins=8, epochs=15, batch_size=32, learning_rate=1e-2),
+    "svm": SVMSpec(kernel="rbf", landmarks=64),
 }
 
 

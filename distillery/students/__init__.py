@@ -14,6 +14,7 @@ from distillery.students.kinds import STUDENTS as STUDENTS
 from distillery.students.kinds import StudentSpec as StudentSpec
 from distillery.students.logistic_regression import LogisticRegressionSpec as LogisticRegressionSpec
 from distillery.students.mlp import MLPSpec as MLPSpec
+from distillery.students.svm import SVMSpec as SVMSpec
 
 
 def load_student(files: Mapping[str, bytes]) -> Student:
@@ -28,6 +29,7 @@ __all__ = [
     "Lesson",
     "LogisticRegressionSpec",
     "MLPSpec",
+    "SVMSpec",
     "Selected",
     "Student",
     "StudentSpec",

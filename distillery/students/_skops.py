@@ -11,7 +11,7 @@ import skops.io as sio
 
 from distillery.errors import ArtifactError, shortlist
 
-TRUSTED_TYPES: list[str] = ["numpy.dtype"]  # what skops may load beyond its own list
+TRUSTED_TYPES = ["numpy.dtype", "sklearn.metrics.pairwise.rbf_kernel"]  # what skops may load beyond its own list
 _SCHEMA = "schema.json"
 
 

@@ -10,12 +10,14 @@ from distillery.kinds import Kinds
 from distillery.students.base import CandidateSpec
 from distillery.students.logistic_regression import LogisticRegressionSpec
 from distillery.students.mlp import MLPSpec
+from distillery.students.svm import SVMSpec
 
 STUDENTS: Kinds[CandidateSpec] = Kinds(
     "student",
     CandidateSpec,  # type: ignore[type-abstract]  # only compared with
     LogisticRegressionSpec,
     MLPSpec,
+    SVMSpec,
     group="distillery.students",
 )
 # A union, because ZenML would build a plain base class itself; the table reads it.

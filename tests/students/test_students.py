@@ -16,7 +16,7 @@ from sklearn.metrics import log_loss
 from distillery.errors import ArtifactError, TrainingError
 from distillery.students import Lesson, LogisticRegressionSpec, MLPSpec, _skops
 from distillery.students._encoding import PiecewiseLinear, Scaler, quantile_bins
-from distillery.students.logistic_regression import weighted_rows
+from distillery.students._sklearn import target_shares, weighted_rows
 from tests.checks import make_table
 
 FAST = MLPSpec(widths=(8,), bins=4, epochs=6, batch_size=64, learning_rate=1e-2, dropout=0.0)
@@ -72,13 +72,13 @@ def test_alpha_moves_the_student_toward_the_teacher(lesson):
 def test_weighted_rows_sum_to_one_and_small_weights_are_dropped(lesson):
     """Each row enters once per class with α · p + (1 − α) · [y = k]."""
     _, given = lesson
-    row, label, weight = weighted_rows(given, alpha=0.7, hard_weight=0.3)
+    row, label, weight = weighted_rows(given, target_shares(given, alpha=0.7, hard_weight=0.3))
     np.testing.assert_allclose(np.bincount(row, weight), 1, atol=1e-3)
     share = 0.7 * softmax(given.soft.astype(float), axis=1) + 0.3 * np.eye(2)[given.train.labels]
     np.testing.assert_allclose(weight, share[row, label])
     assert weight.min() >= 1e-3
     sure = dataclasses.replace(given, soft=np.log(np.array([[1e-6, 1 - 1e-6]] * len(given.train))))
-    assert len(weighted_rows(sure, alpha=1.0, hard_weight=0.0)[0]) == len(given.train)
+    assert len(weighted_rows(sure, target_shares(sure, alpha=1.0, hard_weight=0.0))[0]) == len(given.train)
 
 
 def test_a_fit_that_does_not_converge_is_refused(lesson):
