@@ -14,6 +14,7 @@ from distillery.students.kinds import STUDENTS as STUDENTS
 from distillery.students.kinds import StudentSpec as StudentSpec
 from distillery.students.logistic_regression import LogisticRegressionSpec as LogisticRegressionSpec
 from distillery.students.mlp import MLPSpec as MLPSpec
+from distillery.students.sklearn_mlp import SklearnMLPSpec as SklearnMLPSpec
 from distillery.students.svm import SVMSpec as SVMSpec
 
 
@@ -31,6 +32,7 @@ __all__ = [
     "MLPSpec",
     "SVMSpec",
     "Selected",
+    "SklearnMLPSpec",
     "Student",
     "StudentSpec",
     "load_student",

@@ -10,6 +10,7 @@ from distillery.kinds import Kinds
 from distillery.students.base import CandidateSpec
 from distillery.students.logistic_regression import LogisticRegressionSpec
 from distillery.students.mlp import MLPSpec
+from distillery.students.sklearn_mlp import SklearnMLPSpec
 from distillery.students.svm import SVMSpec
 
 STUDENTS: Kinds[CandidateSpec] = Kinds(
@@ -18,6 +19,7 @@ STUDENTS: Kinds[CandidateSpec] = Kinds(
     LogisticRegressionSpec,
     MLPSpec,
     SVMSpec,
+    SklearnMLPSpec,
     group="distillery.students",
 )
 # A union, because ZenML would build a plain base class itself; the table reads it.
