@@ -8,7 +8,16 @@ import numpy as np
 import pytest
 
 from distillery.data import Table
-from distillery.students import STUDENTS, Lesson, LogisticRegressionSpec, MLPSpec, SklearnMLPSpec, SVMSpec, load_student
+from distillery.students import (
+    STUDENTS,
+    DecisionTreeSpec,
+    Lesson,
+    LogisticRegressionSpec,
+    MLPSpec,
+    SklearnMLPSpec,
+    SVMSpec,
+    load_student,
+)
 from distillery.teachers import TEACHERS, XGBoostSpec, load_teacher
 from tests.checks import Case, all_checks
 
@@ -20,6 +29,7 @@ STUDENT_SPECS = {
     "mlp": MLPSpec(widths=(16,), bins=8, epochs=15, batch_size=32, learning_rate=1e-2),
     "svm": SVMSpec(kernel="rbf", landmarks=64),
     "sklearn_mlp": SklearnMLPSpec(widths=(8,), batch_size=32, epochs=15, learning_rate=1e-2),
+    "decision_tree": DecisionTreeSpec(),
 }
 
 
