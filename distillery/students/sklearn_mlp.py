@@ -20,6 +20,9 @@ from distillery.errors import TrainingError
 from distillery.students._sklearn import Size, SklearnStudent, preprocessing, target_shares, weighted_rows
 from distillery.students.base import CandidateSpec, Lesson, OnEpoch
 
+# Adam's moments, the first weights and the random state: four times the weights, and no use for prediction.
+TRAINING_ONLY = ("_optimizer", "_best_coefs", "_best_intercepts", "_random_state")
+
 
 class SklearnMLPSpec(CandidateSpec):
     """A scikit-learn network; it takes no soft targets, so each row enters once per class.
@@ -61,7 +64,8 @@ class SklearnMLPSpec(CandidateSpec):
         )
         taught = encode.transform(features).astype(np.float32)[row], label, weight
         history = self._run_epochs(model, taught, valid, lesson.valid, np.arange(lesson.schema.n_classes), on_epoch)
-        del model._optimizer, model._random_state  # noqa: SLF001  Adam's moments would treble the file
+        for name in TRAINING_ONLY:
+            delattr(model, name)
         student = SklearnStudent(self, lesson.schema, make_pipeline(encode, model), _size)
         student.history = history
         return student

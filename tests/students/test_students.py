@@ -18,6 +18,7 @@ from distillery.students import Lesson, LogisticRegressionSpec, MLPSpec, _skops
 from distillery.students._encoding import PiecewiseLinear, Scaler, quantile_bins
 from distillery.students._sklearn import target_shares, weighted_rows
 from tests.checks import make_table
+from tests.test_models import STUDENT_SPECS
 
 FAST = MLPSpec(widths=(8,), bins=4, epochs=6, batch_size=64, learning_rate=1e-2, dropout=0.0)
 
@@ -35,7 +36,7 @@ def lesson():
     return table, Lesson(table.schema, dataclasses.replace(train, labels=noisy), table.rows("valid"), soft)
 
 
-@pytest.mark.parametrize("spec", [MLPSpec(widths=(16,), epochs=15, batch_size=32), LogisticRegressionSpec()])
+@pytest.mark.parametrize("spec", STUDENT_SPECS.values(), ids=STUDENT_SPECS)
 def test_the_teacher_is_followed_and_the_control_is_not(spec, lesson):
     """Where the teacher knows better than the labels, its student beats the control."""
     table, given = lesson
@@ -46,7 +47,7 @@ def test_the_teacher_is_followed_and_the_control_is_not(spec, lesson):
     assert losses[0] < losses[1] - 0.05
 
 
-@pytest.mark.parametrize("spec", [FAST, LogisticRegressionSpec()])
+@pytest.mark.parametrize("spec", STUDENT_SPECS.values(), ids=STUDENT_SPECS)
 def test_a_control_never_sees_the_teacher(spec, lesson):
     """Other soft labels, same control."""
     table, given = lesson
