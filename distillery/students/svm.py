@@ -109,7 +109,10 @@ def _check_classes(valid: Rows, schema: Schema) -> None:
 
 
 def _deployed(encode: ColumnTransformer, kernel: Nystroem | None, models: list[LinearSVC], lesson: Lesson) -> Pipeline:
-    """Fold Nystroem's normalization, decision values and their calibration into one linear map."""
+    """Fold Nystroem's normalization, decision values and their calibration into one linear map.
+
+    Weights of near landmarks can be large and cancel: the map is computed in float64.
+    """
     valid = encode.transform(lesson.schema.conform(lesson.valid.features))
     valid = valid if kernel is None else kernel.transform(valid)
     decisions = np.column_stack([model.decision_function(valid) for model in models])
