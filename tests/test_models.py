@@ -10,6 +10,7 @@ import pytest
 from distillery.data import Table
 from distillery.students import (
     STUDENTS,
+    BoostedSpec,
     DecisionTreeSpec,
     Lesson,
     LogisticRegressionSpec,
@@ -30,6 +31,7 @@ STUDENT_SPECS = {
     "svm": SVMSpec(kernel="rbf", landmarks=64),
     "sklearn_mlp": SklearnMLPSpec(widths=(8,), batch_size=32, epochs=15, learning_rate=1e-2),
     "decision_tree": DecisionTreeSpec(),
+    "boosted": BoostedSpec(trees=30, threads=1),
 }
 
 

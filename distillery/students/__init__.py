@@ -10,6 +10,7 @@ from distillery.students.base import Labeller as Labeller
 from distillery.students.base import Lesson as Lesson
 from distillery.students.base import Selected as Selected
 from distillery.students.base import Student as Student
+from distillery.students.boosted import BoostedSpec as BoostedSpec
 from distillery.students.decision_tree import DecisionTreeSpec as DecisionTreeSpec
 from distillery.students.kinds import STUDENTS as STUDENTS
 from distillery.students.kinds import StudentSpec as StudentSpec
@@ -26,6 +27,7 @@ def load_student(files: Mapping[str, bytes]) -> Student:
 
 __all__ = [
     "STUDENTS",
+    "BoostedSpec",
     "CandidateSpec",
     "DecisionTreeSpec",
     "Labeller",

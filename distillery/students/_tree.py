@@ -71,8 +71,7 @@ class RankEncoder:
         """Return an encoder that needs only the columns at these positions."""
         kept = {self.columns[i].name for i in used}
         tables = [t for c, t in zip(self.schema.categorical, self._tables, strict=True) if c.name in kept]
-        schema = self.schema.model_copy(update={"columns": tuple(c for c in self.schema.columns if c.name in kept)})
-        return RankEncoder(schema, np.concatenate([*tables, np.empty(0, dtype=np.float32)]))
+        return RankEncoder(self.schema.only(kept), np.concatenate([*tables, np.empty(0, dtype=np.float32)]))
 
 
 def _rank(codes: np.ndarray, size: int, target: np.ndarray, weights: np.ndarray, min_frequency: int) -> np.ndarray:

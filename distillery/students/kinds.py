@@ -8,6 +8,7 @@ from pydantic import PlainValidator, SerializeAsAny
 
 from distillery.kinds import Kinds
 from distillery.students.base import CandidateSpec
+from distillery.students.boosted import BoostedSpec
 from distillery.students.decision_tree import DecisionTreeSpec
 from distillery.students.logistic_regression import LogisticRegressionSpec
 from distillery.students.mlp import MLPSpec
@@ -22,6 +23,7 @@ STUDENTS: Kinds[CandidateSpec] = Kinds(
     SVMSpec,
     SklearnMLPSpec,
     DecisionTreeSpec,
+    BoostedSpec,
     group="distillery.students",
 )
 # A union, because ZenML would build a plain base class itself; the table reads it.

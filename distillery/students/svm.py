@@ -74,13 +74,17 @@ class SVMSpec(CandidateSpec):
         return SklearnStudent(self, lesson.schema, _deployed(encode, kernel, models, lesson), _size)
 
     def _one_vs_rest(self, x: Any, lesson: Lesson, seed: int) -> list[LinearSVC]:
-        """Fit a model per class, one for two classes; a row enters each at most twice, however many classes."""
+        """Fit a model per class, one for two classes; a row enters each at most twice, however many classes.
+
+        A class that no row has any share in gets none: the calibration knows how often it comes.
+        """
         share = target_shares(lesson, self.alpha, self.hard)
         models = []
         for k in range(1 if share.shape[1] == 2 else 0, share.shape[1]):
             row, label, weight = weighted_rows(lesson, np.stack([share.sum(axis=1) - share[:, k], share[:, k]], axis=1))
-            model = LinearSVC(C=self.c, dual=False, tol=TOLERANCE, max_iter=self.max_iterations, random_state=seed)
-            models.append(model.fit(x[row], label, sample_weight=weight))
+            if label.any():
+                model = LinearSVC(C=self.c, dual=False, tol=TOLERANCE, max_iter=self.max_iterations, random_state=seed)
+                models.append(model.fit(x[row], label, sample_weight=weight))
         return models
 
     def _nystroem(self, x: Any, seed: int) -> Nystroem:

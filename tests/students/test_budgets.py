@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from distillery.errors import TrainingError
-from distillery.students import DecisionTreeSpec, LogisticRegressionSpec, SklearnMLPSpec, SVMSpec
+from distillery.students import BoostedSpec, DecisionTreeSpec, LogisticRegressionSpec, SklearnMLPSpec, SVMSpec
 from tests.checks import make_table
 from tests.test_models import STUDENT_SPECS, lesson_of
 
 LESSON = lesson_of(make_table())
-SELECTS = {"decision_tree"}  # needs as few columns as it is told to
-SHRINKS = {"decision_tree": DecisionTreeSpec(max_leaves=40, min_leaf_rows=2)}
+SELECTS = {"decision_tree", "boosted"}  # needs as few columns as it is told to
+SHRINKS = {"decision_tree": DecisionTreeSpec(max_leaves=40, min_leaf_rows=2), "boosted": BoostedSpec(threads=1)}
 
 
 @pytest.mark.parametrize("kind", STUDENT_SPECS)
@@ -35,7 +35,7 @@ def test_a_student_that_selects_no_columns_is_refused_where_it_needs_too_many(ki
         spec.fit(LESSON, seed=0)
 
 
-@pytest.mark.parametrize("kind", SELECTS)
+@pytest.mark.parametrize("kind", sorted(SELECTS))
 def test_a_student_that_selects_columns_keeps_their_number(kind):
     """It is fitted again on the most important ones and asks for no others."""
     student = STUDENT_SPECS[kind].model_copy(update={"max_features": 2}).fit(LESSON, seed=0)
@@ -94,6 +94,7 @@ def test_the_largest_that_keeps_its_budgets_is_found_by_bisection():
         (SVMSpec(max_parameters=2), "raise min_frequency"),
         (SVMSpec(kernel="rbf", landmarks=16, max_parameters=2), "lower landmarks"),
         (SklearnMLPSpec(epochs=1, max_parameters=2), "choose smaller widths or raise min_frequency"),
+        (BoostedSpec(threads=1, max_parameters=2), "lower num_leaves"),
         (DecisionTreeSpec(max_parameters=2), "raise min_frequency or choose a smaller kind of student"),
     ],
 )

@@ -76,6 +76,16 @@ def test_a_validation_split_without_a_class_is_refused():
         SVMSpec().fit(dataclasses.replace(lesson, valid=few), seed=0)
 
 
+def test_a_class_that_nothing_teaches_has_the_validation_splits_share():
+    """A rare class may be in no training row that the teacher believes in."""
+    lesson = lesson_of(make_table(classes=3))
+    train = lesson.train.take(np.flatnonzero(lesson.train.labels != 2))
+    soft = np.log(np.where(np.eye(3)[train.labels] == 1, 1 - 2e-6, 1e-6)).astype(np.float32)
+    student = SVMSpec().fit(dataclasses.replace(lesson, train=train, soft=soft), seed=0)
+    proba = student.predict_proba(lesson.valid.features)
+    assert proba[:, 2].mean() == pytest.approx((lesson.valid.labels == 2).mean(), abs=0.01)
+
+
 def test_a_fit_that_does_not_converge_is_refused():
     """With what to do about it."""
     with pytest.raises(TrainingError, match="no convergence after 1 iterations; raise max_iterations or lower c"):
