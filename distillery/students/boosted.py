@@ -9,8 +9,9 @@ import lightgbm as lgb
 import numpy as np
 import pandas as pd
 from pydantic import Field, NonNegativeFloat, PositiveInt
+from sklearn.metrics import log_loss
 
-from distillery.data import Schema
+from distillery.data import Rows, Schema
 from distillery.data.model import ParameterCount
 from distillery.data.saved import header_files, read_schema
 from distillery.errors import TrainingError
@@ -26,6 +27,7 @@ class BoostedSpec(CandidateSpec):
         trees: boosting rounds at most; fewer when the validation log loss stops falling, or where
             a budget asks for it.
         patience: rounds without a better validation log loss before boosting stops.
+        learning_rate: doubled, where a budget cuts trees off, as long as that lowers the validation log loss.
         threads: CPU threads; 0 takes all.
     """
 
@@ -48,22 +50,33 @@ class BoostedSpec(CandidateSpec):
             TrainingError: no tree splits.
         """
         schema = lesson.schema
-        booster = self._boost(lesson, schema, seed)
         if self.max_features is not None and self.max_features < len(schema.columns):
-            best = np.argsort(-booster.feature_importance("gain"), kind="stable")[: self.max_features]
-            schema = schema.only(_names(schema, best))
-            booster = self._boost(lesson, schema, seed)
+            gains = self._boost(lesson, schema, self.learning_rate, seed).feature_importance("gain")
+            schema = schema.only(_names(schema, np.argsort(-gains, kind="stable")[: self.max_features]))
+        student, whole = self._within_budgets(lesson, schema, self.learning_rate, seed)
+        rate = 2 * self.learning_rate
+        while not whole and rate <= 1:  # few trees want longer steps
+            faster, whole = self._within_budgets(lesson, schema, rate, seed)
+            if _loss(faster, lesson.valid) >= _loss(student, lesson.valid):
+                break
+            student, rate = faster, 2 * rate
+        return student
+
+    def _within_budgets(self, lesson: Lesson, schema: Schema, rate: float, seed: int) -> tuple[BoostedStudent, bool]:
+        """Return the first trees that the budgets allow, and whether these are all."""
+        booster = self._boost(lesson, schema, rate, seed)
 
         def keep(rounds: int) -> BoostedStudent:
             trees = Trees.of(booster, rounds)
             return BoostedStudent(self, schema.only(_names(schema, trees.used)), trees)
 
-        return self.largest_within_budgets(keep, 1, booster.best_iteration)
+        student = self.largest_within_budgets(keep, 1, booster.best_iteration)
+        return student, student.trees.rounds == booster.best_iteration
 
-    def _boost(self, lesson: Lesson, schema: Schema, seed: int) -> lgb.Booster:
+    def _boost(self, lesson: Lesson, schema: Schema, rate: float, seed: int) -> lgb.Booster:
         """Boost on the soft labels themselves where there are two classes, else on weighted rows."""
         share, train, valid = target_shares(lesson, self.alpha, self.hard), lesson.train, lesson.valid
-        settings, encode = self._settings(schema, seed), TreeEncoder(schema)
+        settings, encode = self._settings(schema, rate, seed), TreeEncoder(schema)
         if schema.n_classes == 2:
             data = encode.dataset(train.features, share[:, 1] / share.sum(axis=1), train.weights, settings)
         else:
@@ -79,10 +92,10 @@ class BoostedSpec(CandidateSpec):
             )
         return booster
 
-    def _settings(self, schema: Schema, seed: int) -> dict[str, object]:
+    def _settings(self, schema: Schema, rate: float, seed: int) -> dict[str, object]:
         common = LightGBMSpec(
             num_leaves=self.num_leaves,
-            learning_rate=self.learning_rate,
+            learning_rate=rate,
             min_data_in_leaf=self.min_data_in_leaf,
             row_share=1.0,
             column_share=1.0,
@@ -110,6 +123,13 @@ def _names(schema: Schema, positions: np.ndarray) -> set[str]:
     return {columns[i].name for i in positions}
 
 
+def _loss(student: Student, rows: Rows) -> float:
+    classes = range(student.schema.n_classes)
+    return float(
+        log_loss(rows.labels, student.predict_proba(rows.features), sample_weight=rows.weights, labels=classes)
+    )
+
+
 @final
 class BoostedStudent(Student):
     """Fitted trees; the i-th encoded column is the i-th feature that they split on."""
@@ -123,30 +143,30 @@ class BoostedStudent(Student):
         self.selected_features = tuple(
             Selected(columns[i].name, float(gains[i])) for i in np.argsort(-gains, kind="stable")
         )
-        self._trees = trees
+        self.trees = trees
         self._encode = TreeEncoder(schema)
 
     def predict_proba(self, frame: pd.DataFrame) -> np.ndarray:
         """Return class probabilities ``(n, K)`` of raw rows."""
         if len(frame) == 0:
             return np.empty((0, self.schema.n_classes))
-        p = self._trees.predict(self._rows(frame))
+        p = self.trees.predict(self._rows(frame))
         return np.column_stack([1 - p, p]) if p.ndim == 1 else p
 
     def to_files(self) -> dict[str, bytes]:
         """Return ``model.txt``, LightGBM's own text format, beside spec and schema."""
-        return {**header_files(self.spec, self.schema), "model.txt": self._trees.text.encode()}
+        return {**header_files(self.spec, self.schema), "model.txt": self.trees.text.encode()}
 
     def parameter_count(self) -> ParameterCount:
         """Count as `Trees.parameter_count`."""
-        return self._trees.parameter_count()
+        return self.trees.parameter_count()
 
     def flops_per_row(self, frame: pd.DataFrame) -> float:
         """Count as `Trees.flops_per_row`."""
-        return self._trees.flops_per_row(self._rows(frame))
+        return self.trees.flops_per_row(self._rows(frame))
 
     def _rows(self, frame: pd.DataFrame) -> np.ndarray:
         """Return rows as wide as in training; what no tree splits on is missing."""
-        rows = np.full((len(frame), self._trees.n_features), np.nan)
-        rows[:, self._trees.used] = self._encode(frame)
+        rows = np.full((len(frame), self.trees.n_features), np.nan)
+        rows[:, self.trees.used] = self._encode(frame)
         return rows

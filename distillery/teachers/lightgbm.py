@@ -124,6 +124,11 @@ class Trees:
         """How many features a row has, used or not."""
         return int(self._booster.num_feature())
 
+    @property
+    def rounds(self) -> int:
+        """How many boosting rounds there are, of a tree each or of one per class."""
+        return int(self._booster.current_iteration())
+
     @cached_property
     def used(self) -> np.ndarray:
         """The positions of the features that are split on."""
