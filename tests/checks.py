@@ -142,13 +142,14 @@ def check_columns_are_found_by_name(case: Case) -> None:
 
 
 def check_wrong_columns_are_named(case: Case) -> None:
-    """An absent column, and text where a number is due, are named with the row."""
+    """A needed column that is absent, and text where a number is due, are named with the row."""
     table = case.make()
     model, rows = case.fit(table, 0), table.rows("test").features
-    with pytest.raises(DataError, match="'noise'"):
-        model.predict_proba(rows.drop(columns="noise"))
-    with pytest.raises(DataError, match="'noise' must be numeric, got 'x' in row 0"):
-        model.predict_proba(rows.assign(noise="x"))
+    name = model.schema.numeric[0].name
+    with pytest.raises(DataError, match=f"'{name}'"):
+        model.predict_proba(rows.drop(columns=name))
+    with pytest.raises(DataError, match=f"'{name}' must be numeric, got 'x' in row 0"):
+        model.predict_proba(rows.assign(**{name: "x"}))
 
 
 def check_learns(case: Case) -> None:

@@ -12,12 +12,16 @@ from distillery.data import Table
 from distillery.distillation.soft_labels import to_logits
 from distillery.students import (
     STUDENTS,
+    BoostedSpec,
     CNNSpec,
+    DecisionTreeSpec,
     FactorizedMLPSpec,
     Labeller,
     Lesson,
     LogisticRegressionSpec,
     MLPSpec,
+    SklearnMLPSpec,
+    SVMSpec,
     load_student,
 )
 from distillery.teachers import (
@@ -54,6 +58,10 @@ STUDENT_SPECS = {
     "mlp": MLPSpec(widths=(16,), bins=8, **QUICK),
     "factorized_mlp": FactorizedMLPSpec(widths=(16,), rank=4, **QUICK),
     "cnn": CNNSpec(**IMAGE, **QUICK),
+    "svm": SVMSpec(kernel="rbf", landmarks=64),
+    "sklearn_mlp": SklearnMLPSpec(widths=(8,), batch_size=32, epochs=15, learning_rate=1e-2),
+    "decision_tree": DecisionTreeSpec(),
+    "boosted": BoostedSpec(trees=30, threads=1),
 }
 
 

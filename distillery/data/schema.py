@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Literal
 
 import numpy as np
@@ -76,6 +76,10 @@ class Schema(BaseModel):
     def regular(self) -> Schema:
         """The schema a student may see: without privileged columns."""
         return self.model_copy(update={"columns": tuple(c for c in self.columns if not c.privileged)})
+
+    def only(self, names: Container[str]) -> Schema:
+        """The schema with these columns alone, in its own order."""
+        return self.model_copy(update={"columns": tuple(c for c in self.columns if c.name in names)})
 
     @property
     def numeric(self) -> list[Column]:

@@ -11,7 +11,8 @@ import skops.io as sio
 
 from distillery.errors import ArtifactError, shortlist
 
-TRUSTED_TYPES: list[str] = ["numpy.dtype", "sklearn.tree._tree.Tree"]  # what skops may load beyond its own list
+# What skops may load beyond its own list.
+TRUSTED_TYPES = ["numpy.dtype", "sklearn.metrics.pairwise.rbf_kernel", "sklearn.tree._tree.Tree"]
 _SCHEMA = "schema.json"
 
 

@@ -12,12 +12,16 @@ from distillery.students.base import Lesson as Lesson
 from distillery.students.base import Selected as Selected
 from distillery.students.base import Student as Student
 from distillery.students.base import lesson_of as lesson_of
+from distillery.students.boosted import BoostedSpec as BoostedSpec
 from distillery.students.cnn import CNNSpec as CNNSpec
+from distillery.students.decision_tree import DecisionTreeSpec as DecisionTreeSpec
 from distillery.students.factorized_mlp import FactorizedMLPSpec as FactorizedMLPSpec
 from distillery.students.kinds import STUDENTS as STUDENTS
 from distillery.students.kinds import StudentSpec as StudentSpec
 from distillery.students.logistic_regression import LogisticRegressionSpec as LogisticRegressionSpec
 from distillery.students.mlp import MLPSpec as MLPSpec
+from distillery.students.sklearn_mlp import SklearnMLPSpec as SklearnMLPSpec
+from distillery.students.svm import SVMSpec as SVMSpec
 
 
 def load_student(files: Mapping[str, bytes]) -> Student:
@@ -28,14 +32,18 @@ def load_student(files: Mapping[str, bytes]) -> Student:
 __all__ = [
     "STUDENTS",
     "Answers",
+    "BoostedSpec",
     "CNNSpec",
     "CandidateSpec",
+    "DecisionTreeSpec",
     "FactorizedMLPSpec",
     "Labeller",
     "Lesson",
     "LogisticRegressionSpec",
     "MLPSpec",
+    "SVMSpec",
     "Selected",
+    "SklearnMLPSpec",
     "Student",
     "StudentSpec",
     "lesson_of",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from bisect import bisect_left
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol, Self
+from typing import Protocol, Self, TypeVar
 
 import numpy as np
 import pandas as pd
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, model_validator
 
 from distillery.data import Rows, Schema, Table
 from distillery.data.model import ParameterCount, saved_bytes
@@ -122,6 +123,9 @@ class Student(ABC):
         """Floating point operations to predict one row, averaged over these rows."""
 
 
+S = TypeVar("S", bound=Student)
+
+
 class CandidateSpec(Spec, ABC):
     """What every candidate's config holds.
 
@@ -142,6 +146,12 @@ class CandidateSpec(Spec, ABC):
     max_parameters: PositiveInt | None = None
     max_bytes: PositiveInt | None = None
     max_features: PositiveInt | None = None
+
+    @model_validator(mode="after")
+    def _learns_from_something(self) -> Self:
+        if self.alpha == 0 and self.hard == 0:
+            raise ValueError("alpha or hard_weight must be above 0, got 0 for both: nothing would teach the student")
+        return self
 
     @property
     def title(self) -> str:
@@ -171,7 +181,9 @@ class CandidateSpec(Spec, ABC):
             TrainingError: training failed, or the student exceeds a budget.
         """
         student = self.train(lesson, seed=seed, on_epoch=on_epoch)
-        self._refuse_over_budget(student)
+        excess = self.excess(student)
+        if excess is not None:
+            raise TrainingError(excess)
         return student
 
     @abstractmethod
@@ -182,7 +194,8 @@ class CandidateSpec(Spec, ABC):
     def load(self, files: Mapping[str, bytes]) -> Student:
         """Read what the student's ``to_files`` gave."""
 
-    def _refuse_over_budget(self, student: Student) -> None:
+    def excess(self, student: Student) -> str | None:
+        """Say which budget a student exceeds and what to do; None where it keeps them all."""
         spent = {
             "max_parameters": (self.max_parameters, student.parameter_count().total, "parameters"),
             "max_bytes": (self.max_bytes, saved_bytes(student), "bytes"),
@@ -190,10 +203,24 @@ class CandidateSpec(Spec, ABC):
         }
         for budget, (most, got, unit) in spent.items():
             if most is not None and got > most:
-                raise TrainingError(
+                return (
                     f"{self.title} must keep {budget} = {most:,}, got {got:,} {unit}; raise {budget}, or"
                     f" {self.shrinking_advice(budget)}"
                 )
+        return None
+
+    def largest_within_budgets(self, make: Callable[[int], S], least: int, most: int) -> S:
+        """Return the largest student that keeps the budgets, found by bisection; the smallest where none does.
+
+        Args:
+            make: makes a student of some size, say of so many leaves; what is larger spends more.
+            least, most: the sizes to choose from.
+        """
+        student = make(most)
+        if self.excess(student) is None:
+            return student
+        too_large = bisect_left(range(least, most), True, key=lambda size: self.excess(make(size)) is not None)
+        return make(least + max(too_large - 1, 0))
 
     def shrinking_advice(self, budget: str) -> str:
         """Say what the user can do to stay below a budget."""

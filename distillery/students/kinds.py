@@ -8,10 +8,14 @@ from pydantic import PlainValidator, SerializeAsAny
 
 from distillery.kinds import Kinds
 from distillery.students.base import CandidateSpec
+from distillery.students.boosted import BoostedSpec
 from distillery.students.cnn import CNNSpec
+from distillery.students.decision_tree import DecisionTreeSpec
 from distillery.students.factorized_mlp import FactorizedMLPSpec
 from distillery.students.logistic_regression import LogisticRegressionSpec
 from distillery.students.mlp import MLPSpec
+from distillery.students.sklearn_mlp import SklearnMLPSpec
+from distillery.students.svm import SVMSpec
 
 STUDENTS: Kinds[CandidateSpec] = Kinds(
     "student",
@@ -20,6 +24,10 @@ STUDENTS: Kinds[CandidateSpec] = Kinds(
     MLPSpec,
     FactorizedMLPSpec,
     CNNSpec,
+    SVMSpec,
+    SklearnMLPSpec,
+    DecisionTreeSpec,
+    BoostedSpec,
     group="distillery.students",
 )
 # A union, because ZenML would build a plain base class itself; the table reads it.

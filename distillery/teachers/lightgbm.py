@@ -119,6 +119,26 @@ class Trees:
         """Return what the objective gives: ``(n,)``, or ``(n, K)``."""
         return np.asarray(self._booster.predict(rows), dtype=np.float64)
 
+    @property
+    def n_features(self) -> int:
+        """How many features a row has, used or not."""
+        return int(self._booster.num_feature())
+
+    @property
+    def rounds(self) -> int:
+        """How many boosting rounds there are, of a tree each or of one per class."""
+        return int(self._booster.current_iteration())
+
+    @cached_property
+    def used(self) -> np.ndarray:
+        """The positions of the features that are split on."""
+        return np.flatnonzero(self._booster.feature_importance("split"))
+
+    @cached_property
+    def gains(self) -> np.ndarray:
+        """What each feature's splits took off the loss, ``(d,)``."""
+        return np.asarray(self._booster.feature_importance("gain"))
+
     def parameter_count(self) -> ParameterCount:
         """Count a feature and a threshold per split (each category of a set counts), a value per leaf."""
         total = sum(_numbers(tree["tree_structure"]) for tree in self._dump)

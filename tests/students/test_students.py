@@ -13,34 +13,42 @@ from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 
-from distillery.data import skops_file
+from distillery.data import Table, skops_file
+from distillery.distillation.soft_labels import to_logits
 from distillery.errors import ArtifactError, TrainingError
-from distillery.students import Lesson, LogisticRegressionSpec, MLPSpec
-from distillery.students.logistic_regression import weighted_rows
+from distillery.students import Labeller, Lesson, LogisticRegressionSpec, MLPSpec
+from distillery.students._sklearn import target_shares, weighted_rows
+from distillery.teachers import XGBoostSpec
 from tests.checks import make_table
+from tests.test_models import STUDENT_SPECS, maker
 
 FAST = MLPSpec(widths=(8,), bins=4, epochs=6, batch_size=64, learning_rate=1e-2, dropout=0.0, augment=None)
 
 
-@pytest.fixture(scope="module")
-def lesson():
-    """Hard labels are flipped for a third of the rows; the teacher knows better."""
-    table = make_table()
-    train = table.rows("train")
+def doubtful_lesson(make) -> tuple[Table, Lesson]:
+    """Hard labels are flipped for a third of the rows; the teacher knows better, and of new rows too."""
+    table = make()
+    train, valid = table.rows("train"), table.rows("valid")
     rng = np.random.default_rng(0)
     truth = train.labels
     noisy = np.where(rng.random(len(truth)) < 0.33, 1 - truth, truth)
     z = np.stack([-2.0 * (2 * truth - 1), 2.0 * (2 * truth - 1)], axis=1)
     soft = np.log(softmax(z, axis=1)).astype(np.float32)
-    return table, Lesson(table.schema, dataclasses.replace(train, labels=noisy), table.rows("valid"), soft)
+    teacher = XGBoostSpec(trees=30, threads=1).fit(train, valid, table.schema, seed=0)
+    labeller = Labeller(table.schema, train.features, lambda rows: to_logits(teacher.predict_proba(rows)).astype("f4"))
+    return table, Lesson(table.schema, dataclasses.replace(train, labels=noisy), valid, soft, labeller=labeller)
 
 
-@pytest.mark.parametrize(
-    "spec", [MLPSpec(widths=(16,), epochs=15, batch_size=32, augment=None), LogisticRegressionSpec()]
-)
-def test_the_teacher_is_followed_and_the_control_is_not(spec, lesson):
+@pytest.fixture(scope="module")
+def lesson():
+    """On a table of all kinds of columns."""
+    return doubtful_lesson(make_table)
+
+
+@pytest.mark.parametrize("spec", STUDENT_SPECS.values(), ids=STUDENT_SPECS)
+def test_the_teacher_is_followed_and_the_control_is_not(spec):
     """Where the teacher knows better than the labels, its student beats the control."""
-    table, given = lesson
+    table, given = doubtful_lesson(maker(spec))
     test = table.rows("test")
     taught = spec.model_copy(update={"alpha": 1.0}).fit(given, seed=0)
     control = spec.control().fit(given, seed=0)
@@ -48,11 +56,11 @@ def test_the_teacher_is_followed_and_the_control_is_not(spec, lesson):
     assert losses[0] < losses[1] - 0.05
 
 
-@pytest.mark.parametrize("spec", [FAST, LogisticRegressionSpec()])
-def test_a_control_never_sees_the_teacher(spec, lesson):
-    """Other soft labels, same control."""
-    table, given = lesson
-    other = dataclasses.replace(given, soft=given.soft[::-1].copy())
+@pytest.mark.parametrize("spec", STUDENT_SPECS.values(), ids=STUDENT_SPECS)
+def test_a_control_never_sees_the_teacher(spec):
+    """Other soft labels and another opinion of new rows, same control."""
+    table, given = doubtful_lesson(maker(spec))
+    other = dataclasses.replace(given, soft=given.soft[::-1].copy(), valid_soft=None, labeller=None)
     rows = table.rows("test").features
     one, two = (spec.control().fit(g, seed=0).predict_proba(rows) for g in (given, other))
     np.testing.assert_array_equal(one, two)
@@ -74,13 +82,13 @@ def test_alpha_moves_the_student_toward_the_teacher(lesson):
 def test_weighted_rows_sum_to_one_and_small_weights_are_dropped(lesson):
     """Each row enters once per class with α · p + (1 − α) · [y = k]."""
     _, given = lesson
-    row, label, weight = weighted_rows(given, alpha=0.7, hard_weight=0.3)
+    row, label, weight = weighted_rows(given, target_shares(given, alpha=0.7, hard_weight=0.3))
     np.testing.assert_allclose(np.bincount(row, weight), 1, atol=1e-3)
     share = 0.7 * softmax(given.soft.astype(float), axis=1) + 0.3 * np.eye(2)[given.train.labels]
     np.testing.assert_allclose(weight, share[row, label])
     assert weight.min() >= 1e-3
     sure = dataclasses.replace(given, soft=np.log(np.array([[1e-6, 1 - 1e-6]] * len(given.train))))
-    assert len(weighted_rows(sure, alpha=1.0, hard_weight=0.0)[0]) == len(given.train)
+    assert len(weighted_rows(sure, target_shares(sure, alpha=1.0, hard_weight=0.0))[0]) == len(given.train)
 
 
 def test_a_fit_that_does_not_converge_is_refused(lesson):

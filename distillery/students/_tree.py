@@ -1,0 +1,160 @@
+"""A decision tree as arrays, and the numbers it compares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from typing import final
+
+import numpy as np
+import pandas as pd
+from sklearn.tree import DecisionTreeRegressor
+
+from distillery.data import Column, RawEncoder, Rows, Schema
+
+LARGEST = float(np.finfo(np.float32).max)  # scikit-learn's trees compare in float32
+
+
+@final
+@dataclass(frozen=True)
+class RankEncoder:
+    """Reads raw rows as float32 numbers: numeric columns as they are, categories by rank, NaN for missing.
+
+    Attributes:
+        schema: the columns.
+        ranks: the rank of each code of each categorical column, one column's codes after another's;
+            NaN for the missing, the unseen and the rare.
+    """
+
+    schema: Schema
+    ranks: np.ndarray
+
+    @classmethod
+    def fit(cls, schema: Schema, rows: Rows, target: np.ndarray, *, min_frequency: int) -> RankEncoder:
+        """Rank each column's categories by their mean target, so that one comparison parts any of its best subsets.
+
+        With more than two classes the means are ranked along their first principal component
+        (Coppersmith et al. 1999, doi:10.1023/A:1009869804967).
+
+        Args:
+            schema: the columns.
+            rows: the training rows.
+            target: ``(n, K)``, rows sum to 1.
+            min_frequency: categories of fewer rows are not ranked.
+        """
+        _, codes = RawEncoder(schema)(rows.features)
+        weights = np.ones(len(rows)) if rows.weights is None else rows.weights
+        sizes = RawEncoder(schema).cardinalities
+        ranks = [_rank(codes[:, j], size, target, weights, min_frequency) for j, size in enumerate(sizes)]
+        return cls(schema, np.concatenate([*ranks, np.empty(0)]).astype(np.float32))
+
+    @property
+    def columns(self) -> list[Column]:
+        """The columns in the order of the encoded ones."""
+        return [*self.schema.numeric, *self.schema.categorical]
+
+    @cached_property
+    def _encode(self) -> RawEncoder:
+        return RawEncoder(self.schema)
+
+    @cached_property
+    def _tables(self) -> list[np.ndarray]:
+        return np.split(self.ranks, np.cumsum(self._encode.cardinalities)[:-1]) if self.schema.categorical else []
+
+    def __call__(self, frame: pd.DataFrame) -> np.ndarray:
+        """Return numbers ``(n, d)`` float32."""
+        numbers, codes = self._encode(frame)
+        ranks = [table[codes[:, j]] for j, table in enumerate(self._tables)]
+        return np.column_stack([np.clip(numbers, -LARGEST, LARGEST).astype(np.float32), *ranks])
+
+    def keep(self, used: np.ndarray) -> RankEncoder:
+        """Return an encoder that needs only the columns at these positions."""
+        kept = {self.columns[i].name for i in used}
+        tables = [t for c, t in zip(self.schema.categorical, self._tables, strict=True) if c.name in kept]
+        return RankEncoder(self.schema.only(kept), np.concatenate([*tables, np.empty(0, dtype=np.float32)]))
+
+
+def _rank(codes: np.ndarray, size: int, target: np.ndarray, weights: np.ndarray, min_frequency: int) -> np.ndarray:
+    """Return the rank of each code of a column, ``(size,)``."""
+    ranks = np.full(size, np.nan)
+    counts = np.bincount(codes, minlength=size)
+    counts[: RawEncoder.FIRST] = 0
+    frequent = np.flatnonzero(counts >= min_frequency)
+    if len(frequent):
+        mass = np.bincount(codes, weights, minlength=size)[frequent, None]
+        sums = np.stack([np.bincount(codes, weights * share, minlength=size) for share in target.T], axis=1)[frequent]
+        mean = sums / np.maximum(mass, np.finfo(float).tiny)
+        centred = mean - sums.sum(axis=0) / max(mass.sum(), np.finfo(float).tiny)
+        direction = np.linalg.svd(np.sqrt(mass) * centred, full_matrices=False)[2][0]
+        ranks[frequent[np.argsort(centred @ direction, kind="stable")]] = np.arange(len(frequent))
+    return ranks
+
+
+@final
+@dataclass(frozen=True)
+class Tree:
+    """A tree of m splits and m + 1 leaves; a row starts at split 0.
+
+    Attributes:
+        feature, threshold: what a split compares, ``(m,)``; a value of at most the threshold goes left.
+        missing_left: whether a missing value goes left, ``(m,)``.
+        left, right: the next split, ``(m,)``; m or more is leaf 0 or more.
+        proba: probabilities of a leaf's classes but the first, ``(m + 1, K − 1)``.
+        importance: each feature's share of what the splits took off the squared error, ``(d,)``.
+    """
+
+    feature: np.ndarray
+    threshold: np.ndarray
+    missing_left: np.ndarray
+    left: np.ndarray
+    right: np.ndarray
+    proba: np.ndarray
+    importance: np.ndarray
+
+    @classmethod
+    def of(cls, fitted: DecisionTreeRegressor) -> Tree:
+        """Read a tree fitted on class probabilities; a leaf is one row of the overall mean short of its own."""
+        nodes = fitted.tree_
+        split = nodes.children_left >= 0
+        number = np.where(split, np.cumsum(split) - 1, split.sum() + np.cumsum(~split) - 1)
+        threshold = nodes.threshold[split].astype(np.float32)
+        above = threshold > nodes.threshold[split]  # rounding may not send another float32 left
+        rows, mean = nodes.n_node_samples[~split, None], nodes.value[:, :, 0]
+        return cls(
+            feature=nodes.feature[split].astype(np.int32),
+            threshold=np.where(above, np.nextafter(threshold, np.float32(-np.inf)), threshold),
+            missing_left=nodes.missing_go_to_left[split].astype(bool),
+            left=number[nodes.children_left[split]].astype(np.int32),
+            right=number[nodes.children_right[split]].astype(np.int32),
+            proba=((rows * mean[~split] + mean[0]) / (rows + 1))[:, 1:].astype(np.float32),
+            importance=fitted.feature_importances_.astype(np.float32),
+        )
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return what `__init__` needs."""
+        return {field.name: np.ascontiguousarray(getattr(self, field.name)) for field in fields(self)}
+
+    def keep(self, used: np.ndarray) -> Tree:
+        """Return the same tree for rows that have only these features, all it uses among them."""
+        feature = np.searchsorted(used, self.feature).astype(np.int32)
+        return replace(self, feature=feature, importance=self.importance[used])
+
+    def descend(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return each row's leaf and how many comparisons led there, each ``(n,)``.
+
+        Args:
+            x: ``(n, d)`` float32, NaN for missing.
+        """
+        node, comparisons = np.zeros(len(x), dtype=np.int64), np.zeros(len(x), dtype=np.int64)
+        while len(moving := np.flatnonzero(node < len(self.feature))):
+            at = node[moving]
+            value = x[moving, self.feature[at]]
+            to_left = np.where(np.isnan(value), self.missing_left[at], value <= self.threshold[at])
+            node[moving] = np.where(to_left, self.left[at], self.right[at])
+            comparisons[moving] += 1
+        return node - len(self.feature), comparisons
+
+    def predict_proba(self, x: np.ndarray) -> np.ndarray:
+        """Return class probabilities ``(n, K)``."""
+        others = self.proba[self.descend(x)[0]].astype(np.float64)
+        return np.column_stack([np.maximum(1 - others.sum(axis=1), 0), others])
