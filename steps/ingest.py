@@ -21,5 +21,5 @@ logger = get_logger(__name__)
 def ingest(source: SourceSpec, seed: int) -> Annotated[Table, "table"]:
     """Read the source; see the source's ``load``."""
     table = source.load(seed)
-    logger.info("%s\n%s", table.counts, schema_table(table.schema).to_string(index=False))
+    logger.info("%s\n%s", table.counts, schema_table(table.schema).to_string(index=False, max_rows=40))
     return table

@@ -28,33 +28,6 @@ def test_the_flights_config_spells_out_the_defaults() -> None:
     assert spelled.name == DistillConfig().name == "flights"
 
 
-def test_the_own_table_config_parses() -> None:
-    """The template needs no more than a path and a target."""
-    config = DistillConfig.parse(read("own_table.yaml")["parameters"])
-    assert isinstance(config.source, FileSpec)
-    assert (config.name, config.model_name) == ("churn", "churn-student")
-
-
-def test_the_keys_the_template_comments_out_are_valid() -> None:
-    """Every commented key of the template parses once its comment mark is taken away."""
-    lines = (CONFIGS / "own_table.yaml").read_text(encoding="utf-8").splitlines()
-    head, body = lines[: lines.index("parameters:")], lines[lines.index("parameters:") :]
-    assert all(line.startswith("#") for line in head)
-    parameters = yaml.safe_load("\n".join(line.replace("# ", "", 1) for line in body))["parameters"]
-    parameters["source"]["drop"] = ["customer_id"]
-    config = DistillConfig.parse(parameters)
-    assert config.source.split.column == "split"  # type: ignore[union-attr]
-    assert config.validation.expectations[0].type == "ExpectColumnValuesToBeBetween"
-
-
-@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda p: p.name)
-def test_no_config_sets_the_cache_for_all_steps(path: Path) -> None:
-    """``enable_cache`` at the top would override the steps' own choice."""
-    content = read(path.name)
-    assert "enable_cache" not in content
-    DistillConfig.parse(content["parameters"])
-
-
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [

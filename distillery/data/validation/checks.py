@@ -50,13 +50,14 @@ def _target_checks(table: Table) -> Iterator[Check]:
 def _shares(table: Table, spec: ValidationSpec) -> Iterator[Check]:
     """Missing, outlying and unseen values: over all rows, or per split where one breaks its bound."""
     columns = screen.present_columns(table)
-    missing = screen.often_missing(table, columns, spec)
-    for column in columns:
+    missing, gaps = screen.often_missing(table, columns, spec), screen.with_gaps(table, columns)
+    for column in [c for c in columns if c.name in gaps]:
         arguments = {"column": column.name, "mostly": 1 - spec.max_missing}
         repair = f"{_drop(column)}, or raise validation.max_missing"
         yield from _per_split("ExpectColumnValuesToNotBeNull", arguments, repair, column.name in missing)
     right = [c for c in columns if screen.wrong_kind(table.frame[c.name], c) is None]
-    yield from _ranges(table, [c for c in right if c.kind == "numeric" and c.lower is not None], spec)
+    # distance is measured in widths of the range, and neither an empty column nor a constant has one
+    yield from _ranges(table, [c for c in right if c.kind == "numeric" and c.lower != c.upper], spec)
     yield from _value_sets(table, [c for c in right if c.kind == "categorical"], spec)
 
 
@@ -65,7 +66,10 @@ def _ranges(table: Table, columns: list[Column], spec: ValidationSpec) -> Iterat
     for column in columns:
         low, high = screen.bounds(column, spec)
         arguments = {"column": column.name, "min_value": low, "max_value": high, "mostly": spec.mostly}
-        repair = "values far outside the training range: mend them, or raise validation.range_tolerance"
+        repair = (
+            "values far outside the training range: mend them, raise validation.range_tolerance,"
+            " or lower validation.mostly"
+        )
         yield from _per_split("ExpectColumnValuesToBeBetween", arguments, repair, column.name in outside)
 
 
@@ -87,18 +91,13 @@ def _per_split(type_: str, arguments: Mapping[str, Any], repair: str, suspect: b
 
 
 def _training_checks(table: Table, plan: Plan, spec: ValidationSpec) -> Iterator[Check]:
-    """At least two classes, no constant column, no identifier."""
+    """At least two classes, no identifier."""
     train, target = plan.frames["train"], table.schema.target
     if target in train.columns:
         repair = "training rows must hold at least two classes: mend the split (source.split)"
         two = {"column": target, "min_value": 2}
         yield _narrow("ExpectColumnUniqueValueCountToBeBetween", two, "train", repair)
     for column in screen.present_columns(table):
-        # that a value is missing tells rows apart, too
-        least = 1 if train[column.name].isna().any() else 2
-        arguments = {"column": column.name, "min_value": least}
-        repair = f"the column is constant: {_drop(column)}"
-        yield _narrow("ExpectColumnUniqueValueCountToBeBetween", arguments, "train", repair)
         if column.kind == "categorical" and len(train) >= FEW_ROWS:
             few = {"column": column.name, "max_value": spec.max_unique_categories}
             repair = f"an identifier? {_drop(column)}, or raise validation.max_unique_categories"

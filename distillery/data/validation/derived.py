@@ -10,8 +10,9 @@ import pandas as pd
 
 from distillery.data.table import SPLIT_COLUMN, SPLITS, Table
 from distillery.data.validation.plan import Plan
-from distillery.data.validation.screen import present_columns, wrong_kind
+from distillery.data.validation.screen import present_columns, with_gaps, wrong_kind
 from distillery.data.validation.spec import ValidationSpec
+from distillery.errors import shortlist
 
 MOST = 0.5  # a column repeats the target if it does so where it is present, and that in most rows
 
@@ -20,6 +21,9 @@ def add_derived_checks(plan: Plan, table: Table, spec: ValidationSpec, folds: in
     """Add those that the table's columns allow."""
     schema, there = table.schema, table.frame.columns
     _add_kinds(plan, table)
+    _add_gaps(plan, table)
+    if len(plan.frames["train"]):
+        _add_constants(plan, table, spec)
     if schema.target in there:
         _add_absent_classes(plan, table)
         _add_twins(plan, table)
@@ -39,6 +43,34 @@ def _add_kinds(plan: Plan, table: Table) -> None:
         [wrong_kind(table.frame[column.name], column) for column in present_columns(table)],
         unit="columns",
         repair="mend the values, or name the column's kind (source.numeric or source.categorical)",
+    )
+
+
+def _add_gaps(plan: Plan, table: Table) -> None:
+    """Record which columns have missing values; each of these is held to a bound by itself."""
+    columns = present_columns(table)
+    gaps = with_gaps(table, columns)
+    plan.add_derived(
+        "ExpectNoColumnToHaveGaps",
+        [column.name if column.name in gaps else None for column in columns],
+        unit="columns",
+        repair="none needed: each of them is held to validation.max_missing",
+        mostly=0.0,
+    )
+
+
+def _add_constants(plan: Plan, table: Table, spec: ValidationSpec) -> None:
+    train = plan.frames["train"]
+    names = [column.name for column in present_columns(table)]
+    # that a value is missing tells rows apart, too
+    constant = [name if train[name].nunique(dropna=False) < 2 else None for name in names]
+    plan.add_derived(
+        "ExpectNoColumnToBeConstant",
+        constant,
+        unit="columns",
+        repair="constant in training, so nothing can be learnt from them: drop them"
+        f" (source.drop: [{shortlist(filter(None, constant))}]), or set validation.constant_columns: allow",
+        mostly=0.0 if spec.constant_columns == "allow" else 1.0,
     )
 
 

@@ -50,6 +50,11 @@ def bounds(column: Column, spec: ValidationSpec) -> tuple[float, float]:
     return column.lower - margin, column.upper + margin
 
 
+def with_gaps(table: Table, columns: list[Column]) -> set[str]:
+    """Return the columns with a missing value somewhere."""
+    return {c.name for c in columns if table.frame[c.name].isna().any()}
+
+
 def often_missing(table: Table, columns: list[Column], spec: ValidationSpec) -> set[str]:
     """Return the columns with too many missing values in some split."""
     missing = table.frame[[c.name for c in columns]].isna()

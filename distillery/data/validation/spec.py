@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field, JsonValue, field_validator
 
 from distillery.data.table import Split
@@ -47,6 +49,8 @@ class ValidationSpec(Spec):
             and target alike. Coarse columns repeat by chance, so this is a bound, not zero.
         max_unique_categories: distinct values over rows of a categorical column, at most; above it
             the column is an identifier.
+        constant_columns: ``refuse`` columns of one value in training; ``allow`` is for images,
+            whose borders are empty, and only counts them.
         expectations: further ones.
     """
 
@@ -56,4 +60,5 @@ class ValidationSpec(Spec):
     max_missing: float = Field(0.98, ge=0, le=1)
     max_shared_rows: float = Field(0.10, ge=0, le=1)
     max_unique_categories: float = Field(0.5, gt=0, le=1)
+    constant_columns: Literal["refuse", "allow"] = "refuse"
     expectations: tuple[ExpectationSpec, ...] = ()

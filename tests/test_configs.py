@@ -1,0 +1,95 @@
+"""The scenarios in ``configs/``: every one can be run, and the template's examples are true."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from distillery.config import DistillConfig
+from distillery.data.sources import FileSpec
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+TEMPLATE = (CONFIGS / "own_table.yaml").read_text(encoding="utf-8")
+PATHS = sorted(CONFIGS.glob("*.yaml"))
+
+
+def read(text: str) -> Any:
+    return yaml.safe_load(text)
+
+
+def uncommented() -> dict[str, Any]:
+    """The template's parameters with every commented key taken in."""
+    head, body = TEMPLATE.split("parameters:\n")
+    assert all(line.startswith("#") for line in head.splitlines())
+    parameters: dict[str, Any] = read(re.sub(r"^( +)# ", r"\1", body, flags=re.MULTILINE))
+    return parameters
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.name)
+def test_every_config_is_read(path: Path) -> None:
+    """And none sets the cache for all steps: ``enable_cache`` at the top would override their own choice."""
+    content = read(path.read_text(encoding="utf-8"))
+    assert "enable_cache" not in content
+    assert DistillConfig.parse(content["parameters"]).students
+
+
+def test_configs_do_not_share_a_scenario() -> None:
+    """Two would write into one experiment and stage one model in turn."""
+    names = [DistillConfig.parse(read(path.read_text(encoding="utf-8"))["parameters"]).name for path in PATHS]
+    assert len(set(names)) == len(names)
+
+
+def test_the_template_needs_no_more_than_a_path_and_a_target() -> None:
+    """As it stands it says just that."""
+    config = DistillConfig.parse(read(TEMPLATE)["parameters"])
+    assert config.source == FileSpec(path="data/credit.csv", target="defaulted")
+    assert (config.name, config.model_name) == ("credit", "credit-student")
+    assert config.model_copy(update={"source": DistillConfig().source}) == DistillConfig()
+
+
+def test_the_template_shows_every_key_of_a_file() -> None:
+    """And no line of its body is prose: with the comment marks taken away it is a config."""
+    parameters = uncommented()
+    assert set(parameters["source"]) == set(FileSpec.model_fields)
+    assert {"scenario", "seed", "validation", "teacher", "soft_labels", "students", "gates"} <= set(parameters)
+    config = DistillConfig.parse(parameters)
+    assert config.validation.constant_columns == "refuse"
+    assert [student.max_parameters for student in config.students] == [40_000, None]
+
+
+def test_the_template_reads_the_table_it_speaks_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A table of loans with these columns gets these roles."""
+    n = 400
+    rng = np.random.default_rng(0)
+    loans = pd.DataFrame(
+        {
+            "loan_id": range(n),
+            "collected": rng.normal(size=n),
+            "customer_id": np.arange(n) // 4,
+            "applied_on": pd.date_range("2024-01-01", periods=n).strftime("%Y-%m-%d"),
+            "exposure": rng.uniform(1, 9, n),
+            "bureau_score": rng.choice(["?", "512", "640"], n),
+            "branch": rng.integers(1, 9, n),
+            "postcode": rng.integers(10, 99, n),
+            "term_months": rng.choice(["12", "24", "unknown"], n),
+            "age": rng.integers(18, 90, n),
+            "defaulted": rng.choice(["no", "yes"], n),
+            "split": np.repeat(["train", "valid", "test"], [240, 60, 100]),
+        }
+    )
+    (tmp_path / "data").mkdir()
+    loans.to_csv(tmp_path / "data" / "credit.csv", sep=";", index=False)
+    monkeypatch.chdir(tmp_path)
+    schema = DistillConfig.parse(uncommented()).source.load(seed=0).schema
+    assert (schema.group, schema.time, schema.weight) == ("customer_id", "applied_on", "exposure")
+    assert schema.classes == ("no", "yes")
+    assert [c.name for c in schema.numeric] == ["bureau_score", "term_months", "age"]
+    assert [c.name for c in schema.categorical] == ["branch", "postcode"]
+    assert [c.name for c in schema.columns if c.privileged] == ["bureau_score"]
+    assert min(c.missing for c in schema.numeric[:2]) > 0.2
