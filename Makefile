@@ -35,7 +35,7 @@ setup: .venv/.installed ## create .venv with the pinned packages
 	@$(PY) -m pip install --quiet --disable-pip-version-check "$$(grep '^uv==' constraints.txt)"
 
 .venv/.installed: .venv/bin/uv pyproject.toml constraints.txt
-	$(BIN)/uv pip install --quiet --python $(PY) --requirement pyproject.toml --extra dev --constraint constraints.txt
+	$(BIN)/uv pip install --quiet --python $(PY) --requirement pyproject.toml --extra dev --extra scenarios --constraint constraints.txt
 	@touch $@
 
 stack: setup ## register and activate the local ZenML stack
@@ -73,7 +73,7 @@ bench-quality: setup ## distil real tables over 3 seeds into docs/benchmarks.md:
 	PYTHONPATH=. $(PY) benchmarks/bench_quality.py --data $(DATA) $(ARGS)
 
 lock: .venv/bin/uv ## compile constraints.txt anew from pyproject.toml
-	$(BIN)/uv pip compile --quiet --python $(PY) --extra dev --no-header --no-annotate \
+	$(BIN)/uv pip compile --quiet --python $(PY) --extra dev --extra scenarios --no-header --no-annotate \
 	  pyproject.toml infra/uv.in | sed 's/+cpu$$//' > constraints.txt.new
 	@mv constraints.txt.new constraints.txt
 
