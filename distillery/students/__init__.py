@@ -14,6 +14,8 @@ from distillery.students.kinds import STUDENTS as STUDENTS
 from distillery.students.kinds import StudentSpec as StudentSpec
 from distillery.students.logistic_regression import LogisticRegressionSpec as LogisticRegressionSpec
 from distillery.students.mlp import MLPSpec as MLPSpec
+from distillery.students.search import SearchSpec as SearchSpec
+from distillery.students.search import Trial as Trial
 
 
 def load_student(files: Mapping[str, bytes]) -> Student:
@@ -28,8 +30,10 @@ __all__ = [
     "Lesson",
     "LogisticRegressionSpec",
     "MLPSpec",
+    "SearchSpec",
     "Selected",
     "Student",
     "StudentSpec",
+    "Trial",
     "load_student",
 ]
