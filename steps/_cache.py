@@ -9,7 +9,7 @@ from pathlib import Path
 from zenml.config.cache_policy import CachePolicy
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("numpy", "pandas", "torch", "xgboost", "scikit-learn", "great-expectations", "zenml", "mlflow")
+PACKAGES = ("numpy", "optuna", "pandas", "torch", "xgboost", "scikit-learn", "great-expectations", "zenml", "mlflow")
 GROUND = ("distillery/errors.py", "distillery/spec.py", "distillery/data", "materializers", "constraints.txt")
 
 
