@@ -10,12 +10,12 @@ from zenml.enums import ArtifactType
 from zenml.metadata.metadata_types import MetadataType
 
 from distillery.data.model import saved_bytes
-from distillery.students import Student, load_student
+from distillery.students import Student, Trial, load_student
 from distillery.teachers import Teacher, load_teacher
 from materializers.files import FilesMaterializer
 from materializers.registered import open_model
 
-HISTORY = "history.json"
+HISTORY, TRIALS = "history.json", "trials.json"
 
 
 class TeacherMaterializer(FilesMaterializer):
@@ -38,24 +38,26 @@ class TeacherMaterializer(FilesMaterializer):
 
 
 class StudentMaterializer(FilesMaterializer):
-    """A student as ``spec.json``, ``schema.json``, its weights, and the history of its training."""
+    """A student as ``spec.json``, ``schema.json``, its weights, and the history of its training and its search."""
 
     ASSOCIATED_TYPES: ClassVar[tuple[type[Any], ...]] = (Student,)
     ASSOCIATED_ARTIFACT_TYPE: ClassVar[ArtifactType] = ArtifactType.MODEL
 
     def to_files(self, data: Student) -> Mapping[str, bytes]:
-        return {**data.to_files(), HISTORY: json.dumps(data.history).encode()}
+        trials = [trial.model_dump(mode="json") for trial in data.trials]
+        return {**data.to_files(), HISTORY: json.dumps(data.history).encode(), TRIALS: json.dumps(trials).encode()}
 
     def from_files(self, files: Mapping[str, bytes]) -> Student:
         student = load_student(files)
         student.history = json.loads(files[HISTORY])
+        student.trials = tuple(Trial.model_validate(trial) for trial in json.loads(files[TRIALS]))
         return student
 
     def pages(self, data: Student) -> Mapping[str, str]:
         return {"spec.md": _spec_page(data)}
 
     def extract_metadata(self, data: Student) -> dict[str, MetadataType]:
-        return {**_metadata(data), "epochs": len(data.history)}
+        return {**_metadata(data), "epochs": len(data.history), "trials": len(data.trials)}
 
 
 def _spec_page(model: Teacher | Student) -> str:

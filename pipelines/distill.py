@@ -63,5 +63,7 @@ def distill_pipeline(**parameters: Any) -> None:
         for s in config.students
     ]
     cards, verdict = evaluate.with_options(settings=tracked)(table, teacher, labels, students, controls, config)
-    report = compression_report.with_options(settings=tracked)(table, validation, labels, cards, verdict, config)
+    report = compression_report.with_options(settings=tracked)(
+        table, validation, labels, cards, verdict, students, config
+    )
     promote.with_options(settings=tracked)(table, students, report, config)

@@ -11,6 +11,7 @@ from zenml.config.cache_policy import CachePolicy
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = (
     "numpy",
+    "optuna",
     "pandas",
     "torch",
     "xgboost",
@@ -21,7 +22,15 @@ PACKAGES = (
     "zenml",
     "mlflow",
 )
-GROUND = ("distillery/errors.py", "distillery/spec.py", "distillery/data", "materializers", "constraints.txt")
+GROUND = (
+    "distillery/errors.py",
+    "distillery/kinds.py",
+    "distillery/spec.py",
+    "distillery/trees.py",
+    "distillery/data",
+    "materializers",
+    "constraints.txt",
+)
 
 
 def code_policy(*rooms: str) -> CachePolicy:

@@ -33,7 +33,19 @@ STAGING, PREVIOUS = "staging", "previous-staging"
 DIGEST_TAG, BYTES_TAG, CODE_TAG = "distillery.dataset_digest", "distillery.cost.bytes", "distillery.code_digest"
 ROOT = Path(__file__).resolve().parents[1]
 # What `distillery.students` imports, whatever the kind.
-PACKAGES = ("mlflow", "numpy", "pandas", "pydantic", "safetensors", "scikit-learn", "scipy", "skops", "torch", "tqdm")
+PACKAGES = (
+    "lightgbm",
+    "mlflow",
+    "numpy",
+    "pandas",
+    "pydantic",
+    "safetensors",
+    "scikit-learn",
+    "scipy",
+    "skops",
+    "torch",
+    "tqdm",
+)
 _ABSENT = {ErrorCode.Name(RESOURCE_DOES_NOT_EXIST), ErrorCode.Name(INVALID_PARAMETER_VALUE)}
 
 

@@ -20,7 +20,7 @@ from zenml.integrations.mlflow.experiment_trackers import MLFlowExperimentTracke
 
 from distillery.config import flatten
 from distillery.errors import InputError
-from distillery.students import CandidateSpec
+from distillery.students import CandidateSpec, Trial
 
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # bars for three small files are noise
 MODEL_TAG = "distillery.model"
@@ -71,8 +71,9 @@ def model_run(name: str, *, tags: Mapping[str, str], settings: Mapping[str, Json
     found = _child(parent, name)
     with mlflow.start_run(run_id=found.info.run_id if found else None, run_name=name, nested=True):
         if found is None:
-            inherited = {k: v for k, v in parent.data.tags.items() if k.startswith("distillery.")}
-            mlflow.set_tags({**inherited, **tags, MODEL_TAG: name, "distillery.zenml_run": parent.info.run_name})
+            now = mlflow.get_run(parent.info.run_id).data.tags  # those set since the parent was opened, too
+            inherited = {k: v for k, v in now.items() if k.startswith("distillery.")}
+            mlflow.set_tags({"distillery.zenml_run": parent.info.run_name, **inherited, **tags, MODEL_TAG: name})
             log_settings(dict(settings))
         yield found is None
 
@@ -99,6 +100,16 @@ def log_history(history: list[dict[str, float]]) -> None:
 def log_epoch(epoch: int, values: dict[str, float]) -> None:
     """Log one epoch's losses into the active run."""
     mlflow.log_metrics({f"train.{name}": value for name, value in values.items()}, step=epoch)
+
+
+def log_trial(trial: Trial, resumed: bool) -> None:
+    """Log one trial of a search as a child of the active run; tagged where an earlier run had finished it."""
+    tags = {"distillery.role": "trial", "distillery.resumed": str(resumed).lower()}
+    if trial.refused:
+        tags["distillery.refused"] = trial.refused
+    with model_run(f"trial {trial.number}", tags=tags, settings=trial.params):
+        if trial.valid_log_loss is not None:
+            mlflow.log_metric("valid.log_loss", trial.valid_log_loss)
 
 
 def git_commit() -> str | None:

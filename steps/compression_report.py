@@ -18,7 +18,8 @@ from distillery.distillation import SoftLabels
 from distillery.evaluation import Scorecards
 from distillery.promotion import Verdict
 from distillery.report.markdown import to_markdown
-from distillery.report.model import DataFacts, Origin, Report, SoftLabelFacts, warnings_of, write_report
+from distillery.report.model import DataFacts, Origin, Report, SearchFacts, SoftLabelFacts, warnings_of, write_report
+from distillery.students import Student
 from materializers import ReportMaterializer
 from steps._cache import PACKAGES
 from steps._tracking import git_commit
@@ -32,6 +33,7 @@ def compression_report(
     soft_labels: SoftLabels,
     scorecards: Scorecards,
     verdict: Verdict,
+    students: list[Student],
     config: DistillConfig,
 ) -> Annotated[Report, "report"]:
     """Put every number of the run in one place."""
@@ -46,6 +48,7 @@ def compression_report(
         soft_labels=labels,
         scorecards=scorecards,
         verdict=verdict,
+        searches=tuple(SearchFacts.of(student) for student in students if student.trials),
         warnings=warnings_of(labels, scorecards, verdict),
         origin=_origin(config),
     )

@@ -21,7 +21,7 @@ from distillery.students import Student
 from distillery.teachers import Teacher
 from materializers import ScorecardsMaterializer, VerdictMaterializer
 from steps._registry import Staged, reachable_registry, score_staged
-from steps._tracking import log_history, log_settings, model_run, run_name
+from steps._tracking import log_history, log_settings, log_trial, model_run, run_name
 
 logger = get_logger(__name__)
 
@@ -125,4 +125,6 @@ def _log_models(cards: Scorecards, teacher: Teacher, students: list[Student], co
         with model_run(run_name(card.role, card.name, spec), tags=tags, settings=card.settings) as new:
             if new and isinstance(model, Student):
                 log_history(model.history)
+                for trial in model.trials:
+                    log_trial(trial, resumed=True)
             mlflow.log_metrics(card.metrics())

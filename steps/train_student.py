@@ -9,11 +9,11 @@ from zenml.logger import get_logger
 
 from distillery.data import Table
 from distillery.distillation import SoftLabels
-from distillery.students import Student, StudentSpec, lesson_of
+from distillery.students import Student, StudentSpec, Trial, lesson_of
 from distillery.teachers import Teacher
 from materializers import StudentMaterializer
 from steps._cache import code_policy
-from steps._tracking import log_epoch, model_run, run_name
+from steps._tracking import log_epoch, log_settings, log_trial, model_run, run_name
 
 logger = get_logger(__name__)
 
@@ -33,9 +33,19 @@ def train_student(
 ) -> Annotated[Student, "student"]:
     """Teach one student on regular columns; a control's spec weighs the soft labels with 0."""
     lesson = lesson_of(table, teacher, soft_labels)
+    assert role == "student" or spec.search is None, "a control is not searched"
     name = run_name(role, spec.title, spec)
-    with model_run(name, tags={"distillery.role": role}, settings=spec.model_dump(mode="json")):
-        student = spec.fit(lesson, seed=seed, on_epoch=log_epoch)
+    searched = set(spec.search.over) if spec.search else set()
+    settings = spec.model_dump(mode="json", exclude=searched)
+
+    def on_trial(trial: Trial, resumed: bool) -> None:
+        log_trial(trial, resumed)
+        loss = trial.refused if trial.valid_log_loss is None else f"validation log loss {trial.valid_log_loss:.4f}"
+        logger.info("%s: trial %d%s: %s, %s", name, trial.number, " (kept)" if resumed else "", trial.key, loss)
+
+    with model_run(name, tags={"distillery.role": role}, settings=settings):
+        student = spec.fit(lesson, seed=seed, on_epoch=log_epoch, on_trial=on_trial)
+        log_settings(student.spec.model_dump(mode="json", include=searched))
     if student.history:
         best = min(epoch["valid_log_loss"] for epoch in student.history)
         logger.info("%s: %d epochs, best validation log loss %.4f", name, len(student.history), best)

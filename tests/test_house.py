@@ -24,9 +24,10 @@ FLOORS: dict[str, set[str]] = {
     "evaluation": ROOT_MODULES | {"data"},
     "distillation": ROOT_MODULES | {"data"},
     "networks": ROOT_MODULES | {"data", "distillation"},
-    "teachers": ROOT_MODULES | {"data", "networks"},
+    "trees": ROOT_MODULES | {"data"},
+    "teachers": ROOT_MODULES | {"data", "networks", "trees"},
     "export": ROOT_MODULES | {"data"},
-    "students": ROOT_MODULES | {"data", "distillation", "networks", "teachers", "export"},
+    "students": ROOT_MODULES | {"data", "distillation", "networks", "trees", "export"},
     "promotion": ROOT_MODULES | {"evaluation"},
     "report": ROOT_MODULES | {"data", "evaluation", "teachers", "distillation", "students", "promotion", "export"},
     "config": ROOT_MODULES

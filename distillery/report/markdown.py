@@ -8,6 +8,7 @@ from distillery.evaluation import COSTS, METRICS, Scorecard
 from distillery.report import formats
 from distillery.report.model import Report
 
+MOST_TRIALS = 10  # shown; the JSON has them all
 TITLES = {"promote": "promoted", "keep_staged": "the staged model stays", "refuse": "nothing is promoted"}
 
 
@@ -24,7 +25,9 @@ def to_markdown(report: Report) -> str:
         environment.filters[name] = getattr(formats, name)
     environment.filters["cost"] = _cost
     template = environment.get_template("report.md.jinja")
-    return template.render(report=report, cards=report.scorecards, metrics=METRICS, costs=COSTS, title=TITLES)
+    return template.render(
+        report=report, cards=report.scorecards, metrics=METRICS, costs=COSTS, title=TITLES, most_trials=MOST_TRIALS
+    )
 
 
 _COST_FORMATS = {

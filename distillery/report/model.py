@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
@@ -12,6 +13,8 @@ from distillery.data.validation import ValidationReport
 from distillery.distillation import SoftLabels
 from distillery.evaluation import Scorecards
 from distillery.promotion import Verdict
+from distillery.students import Student, Trial
+from distillery.students.search import best_of
 
 
 class DataFacts(BaseModel):
@@ -66,6 +69,29 @@ class SoftLabelFacts(BaseModel):
         return cls(method=labels.method, folds=folds or None, train_log_loss=loss, ready_made=ready_made)
 
 
+class SearchFacts(BaseModel):
+    """What was tried to find a student's settings.
+
+    Attributes:
+        name: the candidate's.
+        chosen: the number of the trial whose settings it has.
+        trials: the best on the validation split first, refused ones last.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    chosen: int
+    trials: tuple[Trial, ...]
+
+    @classmethod
+    def of(cls, student: Student) -> SearchFacts:
+        """Look at a student whose settings were searched."""
+        best = best_of(student.trials).number
+        ranked = sorted(student.trials, key=lambda t: math.inf if t.valid_log_loss is None else t.valid_log_loss)
+        return cls(name=student.spec.title, chosen=best, trials=tuple(ranked))
+
+
 class Origin(BaseModel):
     """How to make the run again.
 
@@ -96,6 +122,7 @@ class Report(BaseModel):
         soft_labels: how the teacher's opinion was taken.
         scorecards: every model, measured.
         verdict: what is to be promoted and why.
+        searches: of each candidate whose settings were searched, what was tried.
         warnings: what the reader must know first.
         origin: how to make it again.
     """
@@ -109,6 +136,7 @@ class Report(BaseModel):
     soft_labels: SoftLabelFacts
     scorecards: Scorecards
     verdict: Verdict
+    searches: tuple[SearchFacts, ...] = ()
     warnings: tuple[str, ...] = Field(())
     origin: Origin
 

@@ -20,6 +20,8 @@ from distillery.students.kinds import STUDENTS as STUDENTS
 from distillery.students.kinds import StudentSpec as StudentSpec
 from distillery.students.logistic_regression import LogisticRegressionSpec as LogisticRegressionSpec
 from distillery.students.mlp import MLPSpec as MLPSpec
+from distillery.students.search import SearchSpec as SearchSpec
+from distillery.students.search import Trial as Trial
 from distillery.students.sklearn_mlp import SklearnMLPSpec as SklearnMLPSpec
 from distillery.students.svm import SVMSpec as SVMSpec
 
@@ -42,10 +44,12 @@ __all__ = [
     "LogisticRegressionSpec",
     "MLPSpec",
     "SVMSpec",
+    "SearchSpec",
     "Selected",
     "SklearnMLPSpec",
     "Student",
     "StudentSpec",
+    "Trial",
     "lesson_of",
     "load_student",
 ]

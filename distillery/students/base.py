@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
 from bisect import bisect_left
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol, Self, TypeVar
 
 import numpy as np
 import pandas as pd
 from pydantic import Field, PositiveInt, model_validator
+from sklearn.metrics import log_loss
 
 from distillery.data import Rows, Schema, Table
 from distillery.data.model import ParameterCount, saved_bytes
@@ -18,6 +20,7 @@ from distillery.distillation import SoftLabels
 from distillery.distillation.soft_labels import to_logits
 from distillery.errors import TrainingError
 from distillery.spec import Spec
+from distillery.students.search import OnTrial, SearchSpec, Trial, best_of, run_trials
 
 OnEpoch = Callable[[int, dict[str, float]], None]
 
@@ -55,6 +58,18 @@ class Lesson:
     soft: np.ndarray
     valid_soft: np.ndarray | None = None
     labeller: Labeller | None = None
+
+    @property
+    def digest(self) -> str:
+        """First 16 hex digits of the SHA-256 of schema, rows and soft labels, which stand for the teacher."""
+        total = hashlib.sha256(self.schema.digest.encode())
+        for rows in (self.train, self.valid):
+            weights = np.ones(len(rows)) if rows.weights is None else rows.weights
+            features = pd.util.hash_pandas_object(rows.features, index=False)
+            for values in (features.to_numpy(), rows.labels, weights):
+                total.update(np.ascontiguousarray(values).tobytes())
+        total.update(np.ascontiguousarray(self.soft).tobytes())
+        return total.hexdigest()[:16]
 
 
 class Answers(Protocol):
@@ -99,12 +114,14 @@ class Student(ABC):
         history: per epoch the training loss and validation log loss, in nats per row; empty for
             students fitted in one go.
         selected_features: where columns were selected, those kept, the most important first.
+        trials: where settings were searched, what was tried, in order.
     """
 
     schema: Schema
     spec: CandidateSpec
     history: list[dict[str, float]]
     selected_features: tuple[Selected, ...] = ()
+    trials: tuple[Trial, ...] = ()
 
     @abstractmethod
     def predict_proba(self, frame: pd.DataFrame) -> np.ndarray:
@@ -137,6 +154,8 @@ class CandidateSpec(Spec, ABC):
         max_parameters, max_bytes, max_features: hard budgets of the deployable student: fitted
             numbers, bytes of its files, raw columns. What can shrink shrinks to meet them; a
             student that still exceeds one is refused.
+        search: which settings to choose on the validation split; a fitted student's own spec holds
+            those that were chosen.
     """
 
     kind: str
@@ -146,6 +165,13 @@ class CandidateSpec(Spec, ABC):
     max_parameters: PositiveInt | None = None
     max_bytes: PositiveInt | None = None
     max_features: PositiveInt | None = None
+    search: SearchSpec | None = None
+
+    @model_validator(mode="after")
+    def _can_be_searched(self) -> Self:
+        if self.search is not None:
+            self.search.points(self)
+        return self
 
     @model_validator(mode="after")
     def _learns_from_something(self) -> Self:
@@ -164,27 +190,77 @@ class CandidateSpec(Spec, ABC):
         return 1 - self.alpha if self.hard_weight is None else self.hard_weight
 
     def control(self) -> Self:
-        """Return the same student trained on hard labels only."""
-        return self.model_copy(update={"alpha": 0.0, "hard_weight": 1.0})
+        """Return the same student trained on hard labels only.
+
+        It is not searched: where more than the lesson was (``widths``), it keeps what the config says.
+        """
+        return self.model_copy(update={"alpha": 0.0, "hard_weight": 1.0, "search": None})
 
     @property
     def lesson_title(self) -> str:
-        """What it was taught by, for run names: ``α=0.7``, and the temperature where it has one."""
+        """What it was taught by, for run names: ``α=0.7``, and the temperature where it has one; or ``searched``."""
+        if self.search is not None:
+            return "searched"
         temperature = getattr(self, "temperature", None)
         warmth = "" if temperature is None else f"T={temperature:g} "
         return f"{warmth}α={self.alpha:g}"
 
-    def fit(self, lesson: Lesson, *, seed: int, on_epoch: OnEpoch | None = None) -> Student:
+    def fit(
+        self, lesson: Lesson, *, seed: int, on_epoch: OnEpoch | None = None, on_trial: OnTrial | None = None
+    ) -> Student:
         """Fit a student; the same seed gives the same student on one machine.
 
+        Args:
+            lesson: what it learns from.
+            seed: of everything random.
+            on_epoch: told each epoch's losses; of a search, those of the chosen student at its end.
+            on_trial: told each trial of a search.
+
         Raises:
-            TrainingError: training failed, or the student exceeds a budget.
+            TrainingError: training failed, the student exceeds a budget, or no trial of a search succeeded.
         """
+        if self.search is not None:
+            return self._fit_best(self.search, lesson, seed=seed, on_epoch=on_epoch, on_trial=on_trial)
+        return self.fit_as_is(lesson, seed=seed, on_epoch=on_epoch)
+
+    def fit_as_is(self, lesson: Lesson, *, seed: int, on_epoch: OnEpoch | None = None) -> Student:
+        """Do what `fit` says with the settings as they stand, without a search."""
         student = self.train(lesson, seed=seed, on_epoch=on_epoch)
         excess = self.excess(student)
         if excess is not None:
             raise TrainingError(excess)
         return student
+
+    def _fit_best(
+        self, search: SearchSpec, lesson: Lesson, *, seed: int, on_epoch: OnEpoch | None, on_trial: OnTrial | None
+    ) -> Student:
+        """Return the student of the trial that did best on the validation split."""
+        points = search.points(self)
+        best: tuple[float, str, Student] | None = None
+
+        def score(key: str) -> float:
+            nonlocal best
+            student = points[key].fit_as_is(lesson, seed=seed)
+            loss = _valid_log_loss(student, lesson.valid)
+            if best is None or loss < best[0]:
+                best = loss, key, student
+            return loss
+
+        study = self._study_name(lesson, seed, points.values())
+        trials = run_trials(search, list(points), study=study, seed=seed, score=score, on_trial=on_trial)
+        key = best_of(trials).key
+        student = best[2] if best and best[1] == key else points[key].fit_as_is(lesson, seed=seed)
+        student.trials = trials
+        if on_epoch:
+            for epoch, values in enumerate(student.history):
+                on_epoch(epoch, values)
+        return student
+
+    def _study_name(self, lesson: Lesson, seed: int, points: Iterable[Self]) -> str:
+        """Name the search by what decides its trials' values, the code apart: another lesson, another study."""
+        settings = [point.model_dump_json(exclude={"name", "search"}) for point in points]
+        decided = "\n".join([lesson.digest, str(seed), *settings])
+        return f"{self.kind}-{hashlib.sha256(decided.encode()).hexdigest()[:16]}"
 
     @abstractmethod
     def train(self, lesson: Lesson, *, seed: int, on_epoch: OnEpoch | None = None) -> Student:
@@ -225,3 +301,10 @@ class CandidateSpec(Spec, ABC):
     def shrinking_advice(self, budget: str) -> str:
         """Say what the user can do to stay below a budget."""
         return "drop columns of the source" if budget == "max_features" else "choose a smaller kind of student"
+
+
+def _valid_log_loss(student: Student, valid: Rows) -> float:
+    """Return the weighted mean log loss on hard labels, in nats per row."""
+    classes = np.arange(student.schema.n_classes)
+    proba = student.predict_proba(valid.features)
+    return float(log_loss(valid.labels, proba, sample_weight=valid.weights, labels=classes))

@@ -17,7 +17,7 @@ from distillery.data.saved import header_files, read_schema
 from distillery.errors import TrainingError
 from distillery.students._sklearn import target_shares, weighted_rows
 from distillery.students.base import CandidateSpec, Lesson, OnEpoch, Selected, Student
-from distillery.teachers.lightgbm import LightGBMSpec, TreeEncoder, Trees
+from distillery.trees import REPEATABLE, TreeEncoder, Trees
 
 
 class BoostedSpec(CandidateSpec):
@@ -93,20 +93,20 @@ class BoostedSpec(CandidateSpec):
         return booster
 
     def _settings(self, schema: Schema, rate: float, seed: int) -> dict[str, object]:
-        common = LightGBMSpec(
-            num_leaves=self.num_leaves,
-            learning_rate=rate,
-            min_data_in_leaf=self.min_data_in_leaf,
-            row_share=1.0,
-            column_share=1.0,
-            l2=self.l2,
-            threads=self.threads,
-        ).settings(seed)
         binary = schema.n_classes == 2
         objective = (
             {"objective": "cross_entropy"} if binary else {"objective": "multiclass", "num_class": schema.n_classes}
         )
-        return {**common, **objective}
+        return {
+            **objective,
+            "num_leaves": self.num_leaves,
+            "learning_rate": rate,
+            "min_data_in_leaf": self.min_data_in_leaf,
+            "lambda_l2": self.l2,
+            "num_threads": self.threads,
+            "seed": seed,
+            **REPEATABLE,
+        }
 
     def load(self, files: Mapping[str, bytes]) -> BoostedStudent:
         """Read what `BoostedStudent.to_files` gave."""

@@ -41,8 +41,8 @@ class TorchSpec(NetworkFields, SoftFields, CandidateSpec, ABC):
 
     def control(self) -> Self:
         """Return the same network trained on hard labels only; what needs the teacher plays no part."""
-        plain = {"alpha": 0.0, "hard_weight": 1.0, "temperature": 1.0, "loss": "kl", "augment": None, "stages": ()}
-        return self.model_copy(update=plain)
+        plain = {"temperature": 1.0, "loss": "kl", "augment": None, "stages": ()}
+        return super().control().model_copy(update=plain)
 
     def train(self, lesson: Lesson, *, seed: int, on_epoch: OnEpoch | None = None) -> TorchStudent:
         """Train on the lesson; which epoch is kept is decided by the objective on the validation split.

@@ -14,7 +14,7 @@ from distillery.data import Rows, Schema, skops_file
 from distillery.data.model import ParameterCount
 from distillery.data.saved import header_files, read_schema
 from distillery.teachers.base import Teacher, TeacherKind
-from distillery.teachers.lightgbm import TreeEncoder
+from distillery.trees import TreeEncoder
 
 MODEL_FILE = "model.skops"
 

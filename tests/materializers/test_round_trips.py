@@ -20,7 +20,7 @@ from distillery.errors import ArtifactError
 from distillery.evaluation import Entry, EvaluationSpec, evaluate_models
 from distillery.promotion import GatesSpec, StagedModel, judge
 from distillery.report.model import DataFacts, Origin, Report, SoftLabelFacts
-from distillery.students import LogisticRegressionSpec, MLPSpec, lesson_of
+from distillery.students import LogisticRegressionSpec, MLPSpec, SearchSpec, lesson_of
 from distillery.teachers import XGBoostSpec
 
 
@@ -57,7 +57,7 @@ def validation_report() -> ValidationReport:
 
 
 @pytest.fixture(scope="module")
-def artifacts():
+def artifacts(tmp_path_factory):
     """One artifact of every type, made as the steps make them."""
     table = small_table()
     train, valid, test = (table.rows(name) for name in ("train", "valid", "test"))
@@ -68,7 +68,9 @@ def artifacts():
     )
     lesson = lesson_of(table, teacher, labels)
     student = MLPSpec(widths=(4,), epochs=2).fit(lesson, seed=0)
-    linear = LogisticRegressionSpec().fit(lesson, seed=0)
+    storage = f"sqlite:///{tmp_path_factory.mktemp('searches')}/optuna.db"
+    search = SearchSpec(over={"alpha": (0.5, 0.9), "max_iterations": (1, 2000)}, storage=storage)
+    linear = LogisticRegressionSpec(search=search).fit(lesson, seed=0)
     control = MLPSpec(widths=(4,), epochs=2).control().fit(lesson, seed=0)
     entries = [
         Entry("xgboost", "teacher", "xgboost", "teacher xgboost", model=teacher),
@@ -146,13 +148,14 @@ def test_what_is_loaded_equals_what_was_saved(case, artifacts, store):
 
 @pytest.mark.parametrize("case", ["TeacherMaterializer", "StudentMaterializer", "StudentMaterializer linear"])
 def test_a_loaded_model_predicts_the_same_numbers(case, artifacts, store):
-    """Bit for bit, and the training curves come back with a student."""
+    """Bit for bit, and the training curves and trials come back with a student."""
     model, materializer = artifacts[case], materializer_of(case, store)
     materializer.save(model)
     loaded = materializer.load(type(model))
     rows = artifacts["TableMaterializer"].rows("test").features
     np.testing.assert_array_equal(loaded.predict_proba(rows), model.predict_proba(rows))
-    assert getattr(loaded, "history", None) == getattr(model, "history", None)
+    for name in ("history", "trials"):
+        assert getattr(loaded, name, None) == getattr(model, name, None)
 
 
 @pytest.mark.parametrize("case", CASES)

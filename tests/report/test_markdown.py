@@ -13,7 +13,8 @@ from distillery.evaluation import COSTS, METRICS
 from distillery.promotion import StagedModel, Verdict
 from distillery.report import formats
 from distillery.report.markdown import to_markdown
-from distillery.report.model import Report, SoftLabelFacts
+from distillery.report.model import Report, SearchFacts, SoftLabelFacts
+from distillery.students import Trial
 
 Make = Callable[..., Report]
 Rows = list[list[str]]
@@ -189,6 +190,26 @@ def test_odd_column_names_do_not_break_a_table(report: Make, name: str, shown: s
     markdown = to_markdown(report(column=name))
     assert table(markdown, "column", "kind")[0] == [shown, "numeric", "0.0 … 90.0", "12.5 %"]
     assert "<script>" not in markdown
+
+
+def test_a_search_shows_its_best_trials(report: Make) -> None:
+    """Settings, validation log loss, the chosen one, and why one was refused; a report without a search is silent."""
+    tried = [
+        Trial(number=i, params={"alpha": i / 20, "widths": [8, i]}, valid_log_loss=0.4 + i / 1000) for i in range(11)
+    ]
+    refused = Trial(number=11, params={"alpha": 0.9, "widths": None}, valid_log_loss=None, refused="a|b")
+    few = SearchFacts(name="few", chosen=1, trials=(tried[1], refused))
+    many = SearchFacts(name="many", chosen=0, trials=tuple(tried))
+    one = report(searches=(few, many))
+    markdown = to_markdown(one)
+    heading = ["trial", "alpha", "widths", "validation log loss", ""]
+    first, second = [rows for head, rows in tables(markdown) if head == heading]
+    assert first == [["1", "0.05", "[8, 1]", ".4010", "chosen"], ["11", "0.9", "null", "–", r"a\|b"]]
+    assert [row[0] for row in second] == [str(i) for i in range(10)]
+    assert "**few**: 2 trials\n" in markdown
+    assert "**many**: 11 trials, the best 10\n" in markdown
+    assert read_back(one).searches == one.searches
+    assert "searched" not in to_markdown(report())
 
 
 def test_warnings_stand_before_the_figures(report: Make) -> None:

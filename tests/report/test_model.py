@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,8 @@ from distillery.data.splits import SplitSpec
 from distillery.data.table import SPLITS
 from distillery.distillation import SoftLabels
 from distillery.evaluation import Comparison, Estimate
-from distillery.report.model import DataFacts, Report, SoftLabelFacts, warnings_of, write_report
+from distillery.report.model import DataFacts, Report, SearchFacts, SoftLabelFacts, warnings_of, write_report
+from distillery.students import LogisticRegressionSpec, Trial
 
 Make = Callable[..., Report]
 
@@ -45,6 +47,16 @@ def test_soft_labels_are_scored_on_the_hard_ones(table: Table, method: Any, fold
     facts = SoftLabelFacts.of(SoftLabels({name: logits[name] for name in SPLITS}, fold, method), table)
     assert (facts.method, facts.folds) == (method, folds)
     assert facts.train_log_loss == pytest.approx(np.log(2))
+
+
+def test_the_trials_of_a_search_are_ranked() -> None:
+    """The best first, the earlier of equals before the later; what could not be trained comes last."""
+    losses = (0.5, None, 0.4, 0.4)
+    trials = tuple(Trial(number=i, params={"alpha": i / 4}, valid_log_loss=loss) for i, loss in enumerate(losses))
+    student = SimpleNamespace(trials=trials, spec=LogisticRegressionSpec(name="small"))
+    facts = SearchFacts.of(student)  # type: ignore[arg-type]  # all it looks at
+    assert (facts.name, facts.chosen) == ("small", 2)
+    assert [trial.number for trial in facts.trials] == [2, 3, 0, 1]
 
 
 def test_a_sound_report_has_no_warnings(report: Make) -> None:
