@@ -33,7 +33,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SETS: dict[str, dict[str, Any]] = yaml.safe_load((Path(__file__).parent / "quality_sets.yaml").read_text())
 RESULTS, PAGE = ROOT / "docs" / "benchmarks.json", ROOT / "docs" / "benchmarks.md"
 BUDGET = 40_000
-SMALL = {"widths": [24, 16], "bins": 8, "frequencies": 2, "embedding": 4}
+SMALL = {"widths": [24, 16], "embedding": 4}
 START, END = "<!-- table: make bench-quality -->", "<!-- end of table -->"
 
 

@@ -16,7 +16,7 @@ from distillery.promotion import GatesSpec
 from distillery.report import ReportSpec
 from distillery.spec import Spec
 from distillery.students import LogisticRegressionSpec, MLPSpec, StudentSpec
-from distillery.teachers import TeacherSpec, XGBoostSpec
+from distillery.teachers import EnsembleSpec, TeacherSpec
 
 
 class DistillConfig(Spec):
@@ -40,7 +40,7 @@ class DistillConfig(Spec):
     seed: int = Field(0, ge=0, lt=2**31)
     source: SourceSpec = Field(default_factory=FlightsSpec)
     validation: ValidationSpec = Field(default_factory=ValidationSpec)
-    teacher: TeacherSpec = Field(default_factory=XGBoostSpec)
+    teacher: TeacherSpec = Field(default_factory=EnsembleSpec)
     soft_labels: SoftLabelsSpec = Field(default_factory=SoftLabelsSpec)
     students: tuple[StudentSpec, ...] = Field((MLPSpec(), LogisticRegressionSpec()), min_length=1)
     evaluation: EvaluationSpec = Field(default_factory=EvaluationSpec)

@@ -151,7 +151,7 @@ def test_every_setting_of_a_config_is_flattened() -> None:
     """Candidates are told apart by their number; no value is nested any more."""
     flat = flatten(DistillConfig().model_dump(mode="json"))
     assert flat["students.0.kind"] == "mlp"
-    assert flat["students.1.alpha"] == 0.9
+    assert flat["students.1.alpha"] == 0.8
     assert flat["students.0.widths"] == "64, 32"
     assert not any(isinstance(value, dict) for value in flat.values())
 

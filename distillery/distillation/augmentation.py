@@ -30,8 +30,8 @@ class ResampleSpec(Spec):
     """
 
     method: Literal["resample"] = "resample"
-    factor: PositiveFloat = 1.0
-    redraws: PositiveInt = 20
+    factor: PositiveFloat = 2.0
+    redraws: PositiveInt = 10
     swap: float = Field(0.3, gt=0, le=1)
     move: float = Field(0.5, ge=0, le=1)
     candidates: PositiveInt = 256

@@ -27,7 +27,7 @@ class EncodingFields(Spec):
 
     bins: int = Field(12, ge=0, le=256)
     placement: Literal["tree", "quantile"] = "tree"
-    frequencies: int = Field(4, ge=0, le=256)
+    frequencies: int = Field(2, ge=0, le=256)
     embedding: PositiveInt = 8
     min_count: PositiveInt = 10
 
@@ -64,7 +64,7 @@ class TrainingFields(Spec):
     """
 
     dropout: float = Field(0.05, ge=0, lt=1)
-    epochs: PositiveInt = 30
+    epochs: PositiveInt = 25
     patience: PositiveInt | None = None
     batch_size: PositiveInt = 512
     learning_rate: PositiveFloat = 3e-3

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, final
 
-from pydantic import Field, PositiveInt
+from pydantic import PositiveInt
 from torch import nn
 
 from distillery.networks.network import dense
@@ -20,7 +20,7 @@ class MLPSpec(TorchSpec):
     """
 
     kind: Literal["mlp"] = "mlp"
-    widths: tuple[PositiveInt, ...] = Field((64, 32))
+    widths: tuple[PositiveInt, ...] = (80, 40)
 
     def body(self, width: int, outputs: int) -> nn.Module:
         """Return dense layers."""
