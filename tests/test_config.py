@@ -152,7 +152,7 @@ def test_every_setting_of_a_config_is_flattened() -> None:
     flat = flatten(DistillConfig().model_dump(mode="json"))
     assert flat["students.0.kind"] == "mlp"
     assert flat["students.1.alpha"] == 0.8
-    assert flat["students.0.widths"] == "64, 32"
+    assert flat["students.0.widths"] == "80, 40"
     assert not any(isinstance(value, dict) for value in flat.values())
 
 
