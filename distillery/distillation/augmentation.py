@@ -39,11 +39,10 @@ class ResampleSpec(Spec):
 
 @final
 class Resampler:
-    """Draws rows within what training showed: no new category, no new missing value, no number out of range.
+    """Draws rows within what training showed: no new category, no column newly missing, no number out of range.
 
-    # DIFF from the paper: a taken category is always the near row's; numbers are taken, or moved a
-    uniform share of the way, where the paper adds Gaussian noise; and the near row is the nearest of
-    a random few, so that each draw meets other rows.
+    DIFF from the paper: numbers are taken, or moved a uniform share of the way, where the paper adds
+    Gaussian noise; and the near row is the nearest of a random few, so that each draw meets other rows.
 
     Args:
         schema: the columns; privileged ones go together, so that they stay consistent with each other.
@@ -99,15 +98,15 @@ class Resampler:
 
 
 def _places(schema: Schema, rows: pd.DataFrame) -> np.ndarray:
-    """Return where rows lie ``(n, d)`` float32: standardized numbers, and categories as one-hot by frequency.
+    """Return where rows lie ``(n, d)`` float32: standardized numbers, and a random direction for each category.
 
-    A category's coordinate is weighted so that two rows that differ in it lie as far apart as two
-    random values of a number.
+    Two rows that differ in a category lie about as far apart as two random values of a number.
     """
     numbers, codes = RawEncoder(schema)(rows)
-    center, scale = np.nanmean(numbers, axis=0, where=~np.isnan(numbers)), np.nanstd(numbers, axis=0)
+    numbers = numbers[:, ~np.isnan(numbers).all(axis=0)]
+    center, scale = np.nanmean(numbers, axis=0), np.nanstd(numbers, axis=0)
     filled = np.nan_to_num((numbers - center) / np.where(scale > 0, scale, 1))
-    rng = np.random.default_rng(0)  # a random direction for every category: near-orthogonal, however many there are
+    rng = np.random.default_rng(0)  # such directions are near-orthogonal, however many categories there are
     tables = [rng.normal(size=(column.max() + 1, 8)) / 8**0.5 for column in codes.T]
     return np.hstack([filled, *(table[column] for table, column in zip(tables, codes.T, strict=True))]).astype(
         np.float32

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, final
+from typing import Literal, final
 
 import numpy as np
 import pandas as pd
@@ -126,6 +126,5 @@ class CatBoostTeacher(Teacher):
         return float(depths.sum() + outputs * len(depths))
 
     def _depths(self) -> np.ndarray:
-        outputs: Any = 1 if self.schema.n_classes == 2 else self.schema.n_classes
-        leaves = np.asarray(self._model.get_tree_leaf_counts()) // outputs
-        return np.asarray(np.log2(np.maximum(leaves, 1)).round(), dtype=np.int64)
+        leaves = np.asarray(self._model.get_tree_leaf_counts())
+        return np.asarray(np.log2(leaves).round(), dtype=np.int64)
