@@ -18,7 +18,16 @@ from distillery.distillation import SoftLabels
 from distillery.evaluation import Scorecards
 from distillery.promotion import Verdict
 from distillery.report.markdown import to_markdown
-from distillery.report.model import DataFacts, Origin, Report, SearchFacts, SoftLabelFacts, warnings_of, write_report
+from distillery.report.model import (
+    DataFacts,
+    Origin,
+    Report,
+    SearchFacts,
+    SelectionFacts,
+    SoftLabelFacts,
+    warnings_of,
+    write_report,
+)
 from distillery.students import Student
 from materializers import ReportMaterializer
 from steps._cache import PACKAGES
@@ -48,6 +57,7 @@ def compression_report(
         soft_labels=labels,
         scorecards=scorecards,
         verdict=verdict,
+        selections=tuple(SelectionFacts.of(s, table.schema) for s in students if s.selected_features),
         searches=tuple(SearchFacts.of(student) for student in students if student.trials),
         warnings=warnings_of(labels, scorecards, verdict),
         origin=_origin(config),

@@ -208,7 +208,8 @@ class Trainer:
         for epoch in tqdm(range(len(plan)), desc="training", unit="epoch", disable=None, leave=False):
             kept = self._epoch(epoch, plan)
             self.history.append({"train_loss": self._loss, **self._validate(kept)})
-            self._check_finite()
+            for name, loss in self.history[-1].items():
+                self._check_finite(name, loss, epoch)
             if on_epoch:
                 on_epoch(epoch, self.history[-1])
             waited += 1
@@ -229,7 +230,9 @@ class Trainer:
         total, steps = 0.0, math.ceil(len(rows) / self.settings.batch_size)
         for i, batch in enumerate(rows.shuffled(self.settings.batch_size)):
             self._set_rate((epoch + i / steps) / len(plan))
-            total += self._step(batch, objective) * len(batch)
+            loss = self._step(batch, objective)
+            self._check_finite("train_loss", loss, epoch, i)
+            total += loss * len(batch)
         self._loss = total / len(rows)
         return self.network if self.averaged is None else self.averaged.module
 
@@ -270,11 +273,11 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = self.settings.learning_rate * (0.04 + 0.96 * (1 - math.cos(math.pi * share)) / 2)
 
-    def _check_finite(self) -> None:
-        for name, loss in self.history[-1].items():
-            if not math.isfinite(loss):
-                rate = self.optimizer.param_groups[0]["lr"]
-                raise TrainingError(
-                    f"{name} must be finite, got {loss} in epoch {len(self.history)} at learning rate {rate:.2g};"
-                    " lower learning_rate, or look for extreme values in the columns"
-                )
+    def _check_finite(self, name: str, loss: float, epoch: int, step: int | None = None) -> None:
+        if not math.isfinite(loss):
+            rate = self.optimizer.param_groups[0]["lr"]
+            where = f"epoch {epoch + 1}" if step is None else f"step {step + 1} of epoch {epoch + 1}"
+            raise TrainingError(
+                f"{name} must be finite, got {loss} in {where} at learning rate {rate:.2g}; lower learning_rate, or"
+                " look for extreme values in the columns"
+            )

@@ -13,7 +13,7 @@ from distillery.data.validation import ValidationReport
 from distillery.distillation import SoftLabels
 from distillery.evaluation import Scorecards
 from distillery.promotion import Verdict
-from distillery.students import Student, Trial
+from distillery.students import Selected, Student, Trial
 from distillery.students.search import best_of
 
 
@@ -69,6 +69,32 @@ class SoftLabelFacts(BaseModel):
         return cls(method=labels.method, folds=folds or None, train_log_loss=loss, ready_made=ready_made)
 
 
+class SelectionFacts(BaseModel):
+    """Which raw columns a student kept.
+
+    Attributes:
+        name: the candidate's.
+        among: how many columns it was given.
+        columns: those it needs, the most important first, with scores in the selection's own unit.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    among: int
+    columns: tuple[Selected, ...]
+
+    @property
+    def share(self) -> float:
+        """Needed columns over given ones."""
+        return len(self.columns) / self.among
+
+    @classmethod
+    def of(cls, student: Student, schema: Schema) -> SelectionFacts:
+        """Look at a student that selected columns of a table."""
+        return cls(name=student.spec.title, among=len(schema.regular.columns), columns=student.selected_features)
+
+
 class SearchFacts(BaseModel):
     """What was tried to find a student's settings.
 
@@ -122,6 +148,7 @@ class Report(BaseModel):
         soft_labels: how the teacher's opinion was taken.
         scorecards: every model, measured.
         verdict: what is to be promoted and why.
+        selections: of each candidate that selected columns, which.
         searches: of each candidate whose settings were searched, what was tried.
         warnings: what the reader must know first.
         origin: how to make it again.
@@ -136,6 +163,7 @@ class Report(BaseModel):
     soft_labels: SoftLabelFacts
     scorecards: Scorecards
     verdict: Verdict
+    selections: tuple[SelectionFacts, ...] = ()
     searches: tuple[SearchFacts, ...] = ()
     warnings: tuple[str, ...] = Field(())
     origin: Origin

@@ -7,11 +7,13 @@ import io
 from rich.console import Console
 from rich.table import Table as RichTable
 
+from distillery.errors import shortlist
 from distillery.evaluation import Scorecard
 from distillery.report.formats import count, duration, estimate, number, percent, rate, size
-from distillery.report.model import Report
+from distillery.report.model import Report, SelectionFacts
 
 WIDTH = 160
+MOST_COLUMNS = 12  # named; the report has them all
 HEADINGS = ("", "ROC AUC", "retained", "log loss", "agreement", "parameters", "bytes", "p50 row", "rows/s")
 
 
@@ -29,8 +31,14 @@ def summarize(report: Report) -> str:
         table.add_row(*_cells(card))
     text = io.StringIO()
     Console(file=text, width=WIDTH, color_system=None).print(table)
+    columns = [f"columns  {_selected(one)}" for one in report.selections]
     warnings = [f"warning  {warning}" for warning in report.warnings]
-    return "\n".join([head, *(line.rstrip() for line in text.getvalue().splitlines()), *warnings])
+    return "\n".join([head, *(line.rstrip() for line in text.getvalue().splitlines()), *columns, *warnings])
+
+
+def _selected(one: SelectionFacts) -> str:
+    names = shortlist((column.name for column in one.columns), MOST_COLUMNS)
+    return f"{one.name} needs {len(one.columns)} of {one.among} columns ({percent(one.share)}): {names}"
 
 
 def _cells(card: Scorecard) -> tuple[str, ...]:

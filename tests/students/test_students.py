@@ -53,7 +53,7 @@ def test_the_teacher_is_followed_and_the_control_is_not(spec):
     taught = spec.model_copy(update={"alpha": 1.0}).fit(given, seed=0)
     control = spec.control().fit(given, seed=0)
     losses = [log_loss(test.labels, m.predict_proba(test.features)) for m in (taught, control)]
-    assert losses[0] < losses[1] - 0.05
+    assert losses[0] < losses[1] - 0.03
 
 
 @pytest.mark.parametrize("spec", STUDENT_SPECS.values(), ids=STUDENT_SPECS)
@@ -123,7 +123,9 @@ def test_the_best_epoch_is_kept(lesson):
 def test_a_loss_that_is_not_finite_stops_training(lesson):
     """The message names epoch and learning rate, and what to try."""
     spec = FAST.model_copy(update={"learning_rate": 1e30})
-    with pytest.raises(TrainingError, match=r"must be finite, got (nan|inf) in epoch \d+ at learning rate .*; lower"):
+    with pytest.raises(
+        TrainingError, match=r"must be finite, got (nan|inf) in step \d+ of epoch \d+ at learning rate .*; lower"
+    ):
         spec.fit(lesson[1], seed=0)
 
 
