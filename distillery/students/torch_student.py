@@ -58,7 +58,7 @@ class TorchSpec(NetworkFields, SoftFields, CandidateSpec, ABC):
             selection, positions = self._select(lesson, objective), None
             if selection is not None:
                 positions = np.flatnonzero([name in selection.names for name in lesson.schema.names])
-                lesson = _narrowed(lesson, selection.names)
+                lesson = narrowed(lesson, selection.names)
                 torch.manual_seed(seed)
             pupil = self._pupil(lesson, positions)
             fresh = self._fresh(lesson, pupil.reading.scaler, seed)
@@ -111,10 +111,9 @@ class TorchSpec(NetworkFields, SoftFields, CandidateSpec, ABC):
         return TorchStudent(self, FittedNetwork.load(files[WEIGHTS], read_schema(files), self), selection)
 
 
-def _narrowed(lesson: Lesson, names: tuple[str, ...]) -> Lesson:
+def narrowed(lesson: Lesson, names: tuple[str, ...]) -> Lesson:
     """Return the lesson with these columns alone, in table order; the teacher still sees all."""
-    columns = tuple(c for c in lesson.schema.columns if c.name in names)
-    schema = lesson.schema.model_copy(update={"columns": columns})
+    schema = lesson.schema.only(names)
     train, valid = (Rows(r.features[schema.names], r.labels, r.weights) for r in (lesson.train, lesson.valid))
     return Lesson(schema, train, valid, lesson.soft, lesson.valid_soft, lesson.labeller)
 
