@@ -13,8 +13,8 @@ from distillery.evaluation import COSTS, METRICS
 from distillery.promotion import StagedModel, Verdict
 from distillery.report import formats
 from distillery.report.markdown import to_markdown
-from distillery.report.model import Report, SearchFacts, SoftLabelFacts
-from distillery.students import Trial
+from distillery.report.model import Report, SearchFacts, SelectionFacts, SoftLabelFacts
+from distillery.students import Selected, Trial
 
 Make = Callable[..., Report]
 Rows = list[list[str]]
@@ -279,3 +279,11 @@ def test_the_settings_can_be_copied_out(report: Make) -> None:
     """The last block is the run's config as JSON."""
     markdown = to_markdown(report())
     assert json.loads(markdown.split("```json")[1].split("```")[0]) == {"seed": 0}
+
+
+def test_selected_columns_are_listed_with_scores(report: Make) -> None:
+    """All of them; a report without a selection is silent."""
+    chosen = SelectionFacts(name="mlp", among=8, columns=(Selected("city", 0.75), Selected("a|b", 0.5)))
+    markdown = to_markdown(report(selections=(chosen,)))
+    assert r"**mlp**: 2 of 8 columns (25.0 %): city (.750), a\|b (.500)" in markdown
+    assert "Raw columns that were selected" not in to_markdown(report())

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from distillery.report import formats
-from distillery.report.model import Report
+from distillery.report.model import Report, SelectionFacts
 from distillery.report.summary import HEADINGS, WIDTH, summarize
+from distillery.students import Selected
 
 Make = Callable[..., Report]
 
@@ -45,3 +46,12 @@ def test_it_is_plain_text_of_bounded_width(report: Make) -> None:
         assert "\x1b" not in line
         assert len(line) <= WIDTH
         assert line == line.rstrip()
+
+
+def test_the_columns_a_student_needs_are_named(report: Make) -> None:
+    """The most important first, a long list cut, with their share."""
+    columns = tuple(Selected(f"pixel{i}", 1 - i / 20) for i in range(13))
+    chosen = SelectionFacts(name="mlp", among=65, columns=columns)
+    lines = summarize(report(selections=(chosen,))).splitlines()
+    names = ", ".join(f"pixel{i}" for i in range(12))
+    assert lines[-1] == f"columns  mlp needs 13 of 65 columns (20.0 %): {names} (+1 more)"
