@@ -47,6 +47,6 @@ def train_student(
         student = spec.fit(lesson, seed=seed, on_epoch=log_epoch, on_trial=on_trial)
         log_settings(student.spec.model_dump(mode="json", include=searched))
     if student.history:
-        best = min(epoch["valid_log_loss"] for epoch in student.history)
-        logger.info("%s: %d epochs, best validation log loss %.4f", name, len(student.history), best)
+        best = min(student.history, key=lambda epoch: epoch.get("valid_loss", epoch["valid_log_loss"]))
+        logger.info("%s: %d epochs, validation log loss %.4f", name, len(student.history), best["valid_log_loss"])
     return student

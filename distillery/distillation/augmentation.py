@@ -61,20 +61,25 @@ class Resampler:
         self._place = _places(schema, rows)
 
     def draw(self) -> pd.DataFrame:
-        """Return ``round(factor · n)`` new rows, in the schema's columns and types."""
+        """Return ``round(factor · n)`` new rows in the schema's columns and types.
+
+        The index says which training row each stems from.
+        """
         own = self._rng.permutation(np.resize(np.arange(self._n), round(self._spec.factor * self._n)))
         near = self._near(own)
         taken = self._rng.random((len(own), len(self._schema.columns))) < self._spec.swap
         privileged = [i for i, c in enumerate(self._schema.columns) if c.privileged]
         taken[:, privileged] = taken[:, privileged[:1]]
-        columns = {}
+        columns, shared = {}, None
         for i, column in enumerate(self._schema.columns):
             if column.kind == "numeric":
-                target = self._moved(self._numbers[column.name], own, near, integer=column.integer)
+                way = shared if column.privileged and shared is not None else self._way(len(own))
+                shared = way if column.privileged else shared  # privileged columns go the same way
+                target = _moved(self._numbers[column.name], own, near, way, integer=column.integer)
                 columns[column.name] = np.where(taken[:, i], target, self._numbers[column.name][own])
             else:
                 columns[column.name] = self._texts[column.name][np.where(taken[:, i], near, own)]
-        return pd.DataFrame(columns)
+        return pd.DataFrame(columns, index=own)
 
     def _near(self, own: np.ndarray) -> np.ndarray:
         """Return a near row for each, the nearest of some random others."""
@@ -87,14 +92,22 @@ class Resampler:
             near[start : start + ROWS_AT_ONCE] = others[apart.argmin(axis=1)]
         return near
 
-    def _moved(self, values: np.ndarray, own: np.ndarray, near: np.ndarray, *, integer: bool) -> np.ndarray:
-        there: np.ndarray = values[near]
+    def _way(self, n: int) -> np.ndarray | None:
+        """Return how far each row's taken numbers go toward the near row's ``(n,)``; None for all the way."""
         if self._spec.move == 0:
-            return there
-        way = np.where(self._rng.random(len(own)) < self._spec.move, self._rng.random(len(own)), 1.0)
-        between = values[own] + way * (there - values[own])
-        between = np.round(between) if integer else between
-        return np.asarray(np.where(np.isnan(between), there, between))
+            return None
+        return np.where(self._rng.random(n) < self._spec.move, self._rng.random(n), 1.0)
+
+
+def _moved(
+    values: np.ndarray, own: np.ndarray, near: np.ndarray, way: np.ndarray | None, *, integer: bool
+) -> np.ndarray:
+    there: np.ndarray = values[near]
+    if way is None:
+        return there
+    between = values[own] + way * (there - values[own])
+    between = np.round(between) if integer else between
+    return np.asarray(np.where(np.isnan(between), there, between))
 
 
 def _places(schema: Schema, rows: pd.DataFrame) -> np.ndarray:

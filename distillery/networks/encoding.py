@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from distillery.data import RawEncoder, Schema
 
+LEAST_BIN = 1e-6  # width of a bin, in scaled units
 MANY_VALUES = 24  # different values above which bins alone blur a column
 
 
@@ -99,7 +100,7 @@ def quantile_bins(numbers: np.ndarray, bins: int) -> list[np.ndarray]:
     [[0.0, 4.0]]
     """
     levels = np.linspace(0, 1, bins + 1)
-    edges = [np.unique(column) for column in np.quantile(numbers, levels, axis=0).T]
+    edges = [_apart(column) for column in np.quantile(numbers, levels, axis=0).T]
     return [e if len(e) > 1 else np.array([e[0], e[0] + 1.0]) for e in edges]
 
 
@@ -128,7 +129,13 @@ def _tree_edges(column: np.ndarray, targets: np.ndarray, bins: int, min_rows: in
         return np.array([low, max(high, low + 1.0) if low == high else high])
     tree = DecisionTreeRegressor(max_leaf_nodes=bins, min_samples_leaf=min_rows, random_state=0)
     split = tree.fit(column[:, None], targets).tree_
-    return np.unique([low, *split.threshold[split.feature >= 0], high])
+    return _apart(np.array([low, *split.threshold[split.feature >= 0], high]))
+
+
+def _apart(edges: np.ndarray) -> np.ndarray:
+    """Sort edges and merge those so near each other that a slope between them would overflow."""
+    ordered: np.ndarray = np.unique(edges)
+    return np.asarray(ordered[np.concatenate([[True], np.diff(ordered) > LEAST_BIN])])
 
 
 @final

@@ -78,6 +78,7 @@ class Pupil:
         soft: np.ndarray | None = None,
         valid_soft: np.ndarray | None = None,
         positions: np.ndarray | None = None,
+        strata: np.ndarray | None = None,
     ) -> Pupil:
         """Learn the reading on the training rows and build the network; its weights come from torch's seed.
 
@@ -87,9 +88,9 @@ class Pupil:
             train, valid: rows with hard labels.
             soft, valid_soft: the teacher's logits for them ``(n, K)``, or None.
             positions: of the columns among all of the table's.
+            strata: of the training rows, see `strata_of`.
         """
         reading = fields.learn_reading(schema, train, soft, positions)
-        strata = _strata(fields.sampling, schema, train)
         rows = Batches.of(reading(train), train, soft, strata), Batches.of(reading(valid), valid, valid_soft)
         return cls(fields.build(reading), reading, *rows)
 
@@ -110,7 +111,7 @@ class Pupil:
         return FittedNetwork(self.reading, self.network), history
 
 
-def _strata(sampling: str, schema: Schema, train: Rows) -> np.ndarray | None:
+def strata_of(sampling: str, schema: Schema, train: Rows) -> np.ndarray | None:
     """Return what rows are spread by ``(n,)``.
 
     Raises:
@@ -127,7 +128,7 @@ def _strata(sampling: str, schema: Schema, train: Rows) -> np.ndarray | None:
         )
     values = train.features[sampling]
     if column.kind == "numeric":
-        values = pd.qcut(values.rank(method="first"), STRATA, labels=False)
+        values = (values.rank(method="first", pct=True) * STRATA).round()
     return pd.factorize(values, use_na_sentinel=False)[0]
 
 

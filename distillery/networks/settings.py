@@ -21,7 +21,7 @@ class EncodingFields(Spec):
             (a teacher: on the hard ones), or at ``quantile``s.
         frequencies: learned waves (a sine and a cosine each) per numeric column of many different
             values, for edges that bins blur; 0 for none.
-        embedding: dimensions of a category's vector, at most.
+        embedding: dimensions of a category's vector.
         min_count: categories of fewer training rows share the vector of the unseen ones.
     """
 
@@ -38,12 +38,18 @@ class Stage(Spec):
     Attributes:
         epochs: its length.
         rows: which rows it sees: ``real`` ones, ``resampled`` ones, or ``all``.
-        alpha: its weight of the soft labels; by default the candidate's.
+        alpha: its weight of the soft labels, by default the candidate's; with 0 it sees real rows alone.
     """
 
     epochs: PositiveInt
     rows: Literal["all", "real", "resampled"] = "all"
     alpha: float | None = Field(None, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _can_learn(self) -> Stage:
+        if self.rows == "resampled" and self.alpha == 0:
+            raise ValueError("a stage of resampled rows must have alpha above 0, got 0: they have soft labels only")
+        return self
 
 
 class TrainingFields(Spec):
@@ -52,8 +58,8 @@ class TrainingFields(Spec):
     Attributes:
         dropout: after each hidden layer.
         epochs: passes over the rows.
-        patience: epochs without a better validation log loss before training stops; by default it
-            never does, since the best epochs come last. The best epoch's weights are kept.
+        patience: epochs without a better validation loss before training stops; by default it never
+            does, since the best epochs come last. The best epoch's weights are kept.
         batch_size, learning_rate, weight_decay: of AdamW with a one-cycle rate.
         average: decay per step of the running mean of the weights, which is what is kept; 0 for none.
         noise: standard deviation of what is added to scaled numbers in training.

@@ -6,6 +6,7 @@ import copy
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -57,10 +58,11 @@ class Batches:
         )
 
     @classmethod
-    def resampled(cls, inputs: Inputs, soft: np.ndarray) -> Batches:
-        """Put rows that only the teacher labelled into tensors."""
-        n = len(soft)
-        return cls(inputs, torch.zeros(n, dtype=torch.int64), torch.from_numpy(soft), torch.ones(n), torch.zeros(n))
+    def resampled(cls, inputs: Inputs, soft: np.ndarray, weights: np.ndarray | None) -> Batches:
+        """Put rows that only the teacher labelled into tensors; its likeliest class stands for the true one."""
+        n, labels = len(soft), torch.from_numpy(soft.argmax(axis=1))
+        weight = torch.ones(n) if weights is None else torch.from_numpy(weights.astype(np.float32))
+        return cls(inputs, labels, torch.from_numpy(soft), weight, torch.zeros(n))
 
     def __len__(self) -> int:
         return len(self.y)
@@ -74,11 +76,14 @@ class Batches:
         return self._map(lambda x: x[index])
 
     def joined(self, other: Batches) -> Batches:
-        """Return both, one after the other, without strata."""
+        """Return both, one after the other; where these have strata, the others are one of their own."""
         both = [torch.cat(pair) for pair in zip(self.inputs, other.inputs, strict=True)]
         soft = None if self.soft is None or other.soft is None else torch.cat([self.soft, other.soft])
         weights, real = torch.cat([self.weights, other.weights]), torch.cat([self.real, other.real])
-        return Batches(tuple(both), torch.cat([self.y, other.y]), soft, weights, real)
+        strata = self.strata
+        if strata is not None:
+            strata = torch.cat([strata, strata.new_full((len(other),), int(strata.max()) + 1)])
+        return Batches(tuple(both), torch.cat([self.y, other.y]), soft, weights, real, strata)
 
     def shuffled(self, size: int) -> Iterator[Batches]:
         """Yield the rows once, in random order; the strata, if any, evenly spread."""
@@ -114,22 +119,26 @@ def predict(network: nn.Module, inputs: Inputs) -> Tensor:
 
 @dataclass(frozen=True)
 class Objective:
-    """What is minimised: α · soft + hard_weight · cross entropy; resampled rows have no hard part."""
+    """What is minimised: α · soft + hard_weight · cross entropy; resampled rows have no hard part.
+
+    By default hard_weight is 1 − α.
+    """
 
     alpha: float
-    hard_weight: float
+    hard_weight: float | None = None
     loss: LossKind = "kl"
     temperature: float = 1.0
     beta: float = 1.0
 
     def __call__(self, z: Tensor, batch: Batches) -> Tensor:
         """Return the mean loss of a batch, in nats per row."""
+        hard_weight = 1 - self.alpha if self.hard_weight is None else self.hard_weight
         return distillation_loss(
             z,
             z.detach() if batch.soft is None else batch.soft,
             batch.y,
             alpha=1 - batch.real * (1 - self.alpha),
-            hard_weight=batch.real * self.hard_weight,
+            hard_weight=batch.real * hard_weight,
             temperature=self.temperature,
             kind=self.loss,
             beta=self.beta,
@@ -137,7 +146,7 @@ class Objective:
         )
 
 
-HARD_LABELS = Objective(alpha=0.0, hard_weight=1.0)
+HARD_LABELS = Objective(alpha=0.0)
 
 
 def device_of(settings: TrainingFields) -> torch.device:
@@ -186,9 +195,13 @@ class Trainer:
         self.fresh, self.penalty = fresh, penalty
         decay = get_ema_multi_avg_fn(settings.average)  # type: ignore[no-untyped-call]
         self.averaged = AveragedModel(network, multi_avg_fn=decay) if settings.average else None
-        self.optimizer = torch.optim.AdamW(
-            network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
-        )
+        gates = [p for name, p in network.named_parameters() if name.startswith("gates.")]
+        others = [p for name, p in network.named_parameters() if not name.startswith("gates.")]
+        groups: list[dict[str, Any]] = [
+            {"params": others},
+            {"params": gates, "weight_decay": 0.0},
+        ]  # λ alone closes gates
+        self.optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate, weight_decay=settings.weight_decay)
         self.history: list[dict[str, float]] = []
 
     def run(
@@ -244,7 +257,7 @@ class Trainer:
         return {name: float(measure(z, self.valid)) for name, measure in losses.items()}
 
     def _rows(self, epoch: int, stage: Stage) -> Batches:
-        if self.fresh is None or stage.rows == "real":
+        if self.fresh is None or stage.rows == "real" or stage.alpha == 0:
             return self.train
         fresh = self.fresh(epoch).to(self.device)
         return fresh if stage.rows == "resampled" else self.train.joined(fresh)

@@ -20,7 +20,7 @@ from distillery.distillation.augmentation import Resampler, ResampleSpec
 from distillery.errors import TrainingError
 from distillery.networks import Batches, FittedNetwork, NetworkFields, Objective, OnEpoch, Pupil, SoftFields
 from distillery.networks.encoding import Scaler
-from distillery.networks.fitted import WEIGHTS
+from distillery.networks.fitted import WEIGHTS, strata_of
 from distillery.networks.selection import Selection, select
 from distillery.networks.settings import FeaturesSpec
 from distillery.students.base import CandidateSpec, Lesson, Selected, Student
@@ -40,8 +40,12 @@ class TorchSpec(NetworkFields, SoftFields, CandidateSpec, ABC):
     features: FeaturesSpec | None = None
 
     def control(self) -> Self:
-        """Return the same network trained on hard labels only; what needs the teacher plays no part."""
-        plain = {"temperature": 1.0, "loss": "kl", "augment": None, "stages": ()}
+        """Return the same network trained on hard labels only; what needs the teacher plays no part.
+
+        It has as many epochs, but no resampled rows in them.
+        """
+        epochs = sum(stage.epochs for stage in self.stages) or self.epochs
+        plain = {"temperature": 1.0, "loss": "kl", "augment": None, "stages": (), "epochs": epochs}
         return super().control().model_copy(update=plain)
 
     def train(self, lesson: Lesson, *, seed: int, on_epoch: OnEpoch | None = None) -> TorchStudent:
@@ -52,15 +56,16 @@ class TorchSpec(NetworkFields, SoftFields, CandidateSpec, ABC):
             DataError: more columns are to be selected than there are.
         """
         self._check(lesson)
-        objective = Objective(self.alpha, self.hard, self.loss, self.temperature, self.dkd_beta)
+        objective = Objective(self.alpha, self.hard_weight, self.loss, self.temperature, self.dkd_beta)
+        strata = strata_of(self.sampling, lesson.schema, lesson.train)
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            selection, positions = self._select(lesson, objective), None
+            selection, positions = self._select(lesson, objective, strata), None
             if selection is not None:
                 positions = np.flatnonzero([name in selection.names for name in lesson.schema.names])
                 lesson = narrowed(lesson, selection.names)
                 torch.manual_seed(seed)
-            pupil = self._pupil(lesson, positions)
+            pupil = self._pupil(lesson, strata, positions)
             fresh = self._fresh(lesson, pupil.reading.scaler, seed)
             fitted, history = pupil.taught(self, objective, on_epoch, stages=self.stages, fresh=fresh)
         student = TorchStudent(self, fitted, selection)
@@ -70,36 +75,54 @@ class TorchSpec(NetworkFields, SoftFields, CandidateSpec, ABC):
     def _check(self, lesson: Lesson) -> None:
         if self.loss == "dkd" and lesson.schema.n_classes < 3:
             raise TrainingError(f"loss dkd must have at least 3 classes, got {lesson.schema.n_classes}; use loss: kl")
-        if self.augment is not None and lesson.labeller is None:
+        if self._taught and self.augment is not None and lesson.labeller is None:
             raise TrainingError("augment must have the teacher at hand to label new rows, got none; set augment: null")
         if self.augment is None and any(stage.rows == "resampled" for stage in self.stages):
             raise TrainingError("a stage of resampled rows must have `augment`, got null; set augment or another stage")
+        if self.hard_weight == 0 and any(stage.alpha == 0 for stage in self.stages):
+            raise TrainingError("a stage must have alpha or hard_weight above 0, got 0 for both; raise one of them")
 
-    def _pupil(self, lesson: Lesson, positions: np.ndarray | None = None) -> Pupil:
-        taught = self.alpha > 0 or any(stage.alpha for stage in self.stages)
-        soft, valid_soft = (lesson.soft, lesson.valid_soft) if taught else (None, None)  # a control never sees them
-        rows = lesson.train, lesson.valid
-        return Pupil.of(self, lesson.schema, *rows, soft=soft, valid_soft=valid_soft, positions=positions)
+    @property
+    def _taught(self) -> bool:
+        """Whether soft labels play a part; a control never sees them."""
+        return self.alpha > 0 or any(stage.alpha for stage in self.stages)
 
-    def _select(self, lesson: Lesson, objective: Objective) -> Selection | None:
-        features = self.features
-        if features is None and self.max_features is not None and self.max_features < len(lesson.schema.columns):
-            features = FeaturesSpec(at_most=self.max_features)
-        return None if features is None else select(self._pupil(lesson), self, features, objective)
+    def _pupil(self, lesson: Lesson, strata: np.ndarray | None, positions: np.ndarray | None = None) -> Pupil:
+        return Pupil.of(
+            self,
+            lesson.schema,
+            lesson.train,
+            lesson.valid,
+            soft=lesson.soft if self._taught else None,
+            valid_soft=lesson.valid_soft if self._taught else None,
+            positions=positions,
+            strata=strata,
+        )
+
+    def _select(self, lesson: Lesson, objective: Objective, strata: np.ndarray | None) -> Selection | None:
+        d, features = len(lesson.schema.columns), self.features
+        limit = d if features is None else features.limit(lesson.schema)
+        keep = min(limit, self.max_features or d)
+        if features is None and keep == d:
+            return None
+        plan = (features or FeaturesSpec(at_most=keep)).model_copy(update={"at_most": keep, "share": None})
+        return select(self._pupil(lesson, strata), self, plan, objective)
 
     def _fresh(self, lesson: Lesson, scaler: Scaler, seed: int) -> Callable[[int], Batches] | None:
         """Return what gives the resampled rows of an epoch; each draw is labelled and encoded once."""
-        if self.augment is None or lesson.labeller is None:
+        if self.augment is None or lesson.labeller is None or not self._taught:
             return None
-        labeller, draws = lesson.labeller, self.augment.redraws
+        labeller, draws, weights = lesson.labeller, self.augment.redraws, lesson.train.weights
         resampler = Resampler(labeller.schema, labeller.features, self.augment, seed=seed)
         made: dict[int, Batches] = {}
 
         def fresh(epoch: int) -> Batches:
             turn = epoch % draws
             if turn not in made:
-                rows = resampler.draw()
-                made[turn] = Batches.resampled(scaler(rows), labeller.logits(rows))
+                drawn = resampler.draw()
+                rows = drawn.reset_index(drop=True)
+                own = None if weights is None else weights[drawn.index]
+                made[turn] = Batches.resampled(scaler(rows), labeller.logits(rows), own)
             return made[turn]
 
         return fresh

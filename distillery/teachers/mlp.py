@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, final
 
-from pydantic import PositiveInt
+from pydantic import Field, PositiveInt
 from torch import nn
 
 from distillery.networks.network import dense
@@ -21,7 +21,7 @@ class MLPTeacherSpec(TorchTeacherSpec):
 
     kind: Literal["mlp"] = "mlp"
     widths: tuple[PositiveInt, ...] = (256, 128)
-    dropout: float = 0.2
+    dropout: float = Field(0.2, ge=0, lt=1)
     epochs: PositiveInt = 20
 
     def body(self, width: int, outputs: int) -> nn.Module:

@@ -14,7 +14,7 @@ from distillery.data import Rows, Schema
 from distillery.data.model import ParameterCount
 from distillery.data.saved import header_files, read_schema
 from distillery.networks import FittedNetwork, NetworkFields, Pupil
-from distillery.networks.fitted import WEIGHTS
+from distillery.networks.fitted import WEIGHTS, strata_of
 from distillery.teachers.base import Teacher, TeacherKind
 
 
@@ -29,7 +29,8 @@ class TorchTeacherSpec(NetworkFields, TeacherKind, ABC):
         """
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            fitted, _ = Pupil.of(self, schema, train, valid).taught(self)
+            strata = strata_of(self.sampling, schema, train)
+            fitted, _ = Pupil.of(self, schema, train, valid, strata=strata).taught(self)
         return TorchTeacher(self, fitted)
 
     def load(self, files: Mapping[str, bytes]) -> TorchTeacher:

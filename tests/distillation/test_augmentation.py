@@ -23,6 +23,7 @@ def test_as_many_rows_as_asked_in_the_columns_of_the_schema():
     table = make_table()
     rows = drawn(table, factor=2.5)
     assert len(rows) == round(2.5 * table.counts["train"])
+    assert set(rows.index) == set(range(table.counts["train"]))  # which row each stems from
     assert list(rows.columns) == table.schema.names
 
 
@@ -70,12 +71,12 @@ def test_rows_are_new_and_near():
 
 
 def test_privileged_columns_stay_consistent_with_each_other():
-    """They are taken together or not at all."""
+    """They are taken together or not at all, and go the same way."""
     rng = np.random.default_rng(0)
     known = rng.normal(size=300)
     raw = pd.DataFrame({"x": rng.normal(size=300), "p": known, "q": known * 2, "y": np.arange(300) % 2})
     table = build_table(raw, Roles(target="y", privileged=("p", "q")), SplitSpec(), seed=0)
-    rows = drawn(table, swap=0.5, move=0.0)
+    rows = drawn(table, swap=0.5)
     np.testing.assert_allclose(rows["q"], 2 * rows["p"])
 
 

@@ -8,6 +8,7 @@ import torch
 
 from distillery.errors import DataError, TrainingError
 from distillery.networks import Batches
+from distillery.networks.fitted import strata_of
 from distillery.networks.training import device_of
 from distillery.students import MLPSpec
 from tests.checks import make_table
@@ -155,3 +156,93 @@ def test_the_epoch_kept_has_the_best_objective_on_validation(lesson, table):
     student = FAST.fit(given, seed=0)
     assert {"train_loss", "valid_loss", "valid_log_loss"} == set(student.history[0])
     assert student.history[0]["valid_loss"] != student.history[0]["valid_log_loss"]
+
+
+def test_strata_hold_beside_resampled_rows(lesson):
+    """With the default augmentation, too: batches by class train another network than uniform ones."""
+    one, two = (FAST.model_copy(update={"sampling": way}).fit(lesson, seed=0) for way in ("uniform", "class"))
+    assert one.to_files()["weights.safetensors"] != two.to_files()["weights.safetensors"]
+
+
+def test_resampled_rows_are_one_stratum_of_their_own():
+    """So every batch holds as many of them as the whole."""
+    real = batches_of([1] * 100 + [0] * 100)
+    soft = np.zeros((400, 2), dtype=np.float32)
+    taught = Batches(real.inputs, real.y, torch.zeros(200, 2), real.weights, real.real, real.strata)
+    rows = taught.joined(Batches.resampled((torch.zeros(400, 1, dtype=torch.int64),), soft, None))
+    torch.manual_seed(0)
+    shares = [batch.real.mean().item() for batch in rows.shuffled(60)]
+    assert max(shares) - min(shares) < 0.06
+
+
+def test_rows_are_spread_by_a_column_that_is_not_selected(lesson):
+    """The strata are taken before columns are."""
+    spec = MLPSpec(**{**FAST.model_dump(), "sampling": "noise", "features": {"at_most": 1, "epochs": 3}})
+    assert spec.fit(lesson, seed=0).schema.names != ["noise"]
+
+
+def test_a_column_without_values_makes_one_stratum(lesson):
+    """A number never seen in training has no deciles."""
+    rows = type(lesson.train)(lesson.train.features.assign(noise=np.nan), lesson.train.labels)
+    assert set(strata_of("noise", lesson.schema, rows)) == {0}
+
+
+def test_a_stage_on_hard_labels_learns(lesson):
+    """The hard labels' weight is 1 − α of the stage, not of the candidate."""
+    stages = ({"epochs": 4, "alpha": 0.0},)
+    student = MLPSpec(**{**FAST.model_dump(), "alpha": 1.0, "stages": stages}).fit(lesson, seed=0)
+    losses = [epoch["train_loss"] for epoch in student.history]
+    assert losses[0] > losses[-1] > 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            {"stages": ({"epochs": 1, "rows": "resampled", "alpha": 0},)},
+            "a stage of resampled rows must have alpha above 0",
+        ),
+        (
+            {"stages": ({"epochs": 1, "alpha": 0},), "hard_weight": 0},
+            "must have alpha or hard_weight above 0, got 0 for",
+        ),
+    ],
+)
+def test_a_stage_that_nothing_would_teach_is_refused(settings, message, lesson):
+    """Before training."""
+    with pytest.raises(ValueError, match=message):
+        MLPSpec(**{**FAST.model_dump(), **settings}).fit(lesson, seed=0)
+
+
+def test_without_a_part_for_soft_labels_nothing_is_resampled(lesson):
+    """α 0 with augmentation is the student on hard labels, not one fed with rows that say nothing."""
+    plain, also = (
+        MLPSpec(**{**FAST.model_dump(), "alpha": 0.0, "augment": augment}).fit(lesson, seed=0)
+        for augment in (None, {"factor": 2})
+    )
+    assert plain.to_files()["weights.safetensors"] == also.to_files()["weights.safetensors"]
+
+
+def test_the_unit_of_row_weights_does_not_matter(lesson, table):
+    """A resampled row weighs what the row weighs that it stems from."""
+    rows = table.rows("test").features
+    weights = np.random.default_rng(0).uniform(0.5, 2, len(lesson.train))
+    answers = []
+    for unit in (1.0, 1000.0):
+        train = type(lesson.train)(lesson.train.features, lesson.train.labels, weights * unit)
+        given = type(lesson)(lesson.schema, train, lesson.valid, lesson.soft, labeller=lesson.labeller)
+        answers.append(FAST.fit(given, seed=0).predict_proba(rows))
+    np.testing.assert_allclose(answers[0], answers[1], atol=1e-4)
+
+
+def test_a_control_trains_as_long_as_its_student():
+    """Also where the student's schedule has stages."""
+    spec = MLPSpec(**{**FAST.model_dump(), "stages": ({"epochs": 2}, {"epochs": 5})})
+    assert spec.control().epochs == 7
+    assert FAST.control().epochs == FAST.epochs
+
+
+def test_the_smaller_of_two_limits_on_columns_holds(lesson):
+    """``max_features`` shrinks what ``features`` asks for."""
+    spec = MLPSpec(**{**FAST.model_dump(), "max_features": 2, "features": {"at_most": 4, "epochs": 5}})
+    assert len(spec.fit(lesson, seed=0).selected_features) == 2

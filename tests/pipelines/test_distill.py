@@ -30,7 +30,7 @@ STEPS = {
 }
 
 
-POOR_MLP = {"kind": "mlp", "widths": [2], "bins": 1, "epochs": 1, "batch_size": 1024, "learning_rate": 1e-5}
+POOR_MLP = {"kind": "mlp", "widths": [4], "bins": 4, "epochs": 2, "batch_size": 64, "learning_rate": 2e-3}
 
 
 FAST_LINEAR = {"kind": "logistic_regression"}
@@ -91,7 +91,7 @@ def test_every_model_has_its_own_run_with_the_same_metric_names(run, parameters,
     assert {d.dataset.digest for d in parent.inputs.dataset_inputs} == {
         record.steps["ingest"].outputs["table"][0].run_metadata["digest"]
     }
-    history = tracking.get_metric_history(children["student mlp T=1 α=0.9"].info.run_id, "train.valid_log_loss")
+    history = tracking.get_metric_history(children["student mlp T=1 α=0.8"].info.run_id, "train.valid_log_loss")
     assert len(history) == 4
 
 

@@ -7,7 +7,13 @@ import pytest
 
 pytestmark = pytest.mark.slow
 
-MODELS = ("teacher xgboost", "student mlp", "control mlp", "student logistic_regression", "control logistic_regression")
+MODELS = (
+    "teacher ensemble",
+    "student mlp",
+    "control mlp",
+    "student logistic_regression",
+    "control logistic_regression",
+)
 TRAINING = ("train_teacher", "generate_soft_labels", "train_student_mlp", "train_control_mlp")
 TYPO = "unknown key 'studens'; did you mean 'students'?"
 PREDICT = """
