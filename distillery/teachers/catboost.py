@@ -28,7 +28,7 @@ class CatBoostSpec(TeacherKind):
         trees: boosting rounds at most; fewer when the validation log loss stops falling.
         patience: rounds without a better validation log loss before boosting stops.
         row_share, column_share: of each tree, and of each level.
-        threads: CPU threads; 0 takes all.
+        threads: CPU threads; 0 takes all. Another number may give another model of the same quality.
     """
 
     kind: Literal["catboost"] = "catboost"

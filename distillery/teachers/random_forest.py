@@ -17,6 +17,7 @@ from distillery.teachers.base import Teacher, TeacherKind
 from distillery.trees import TreeEncoder
 
 MODEL_FILE = "model.skops"
+LARGEST = 1e30  # scikit-learn reads rows as float32, adds them up to look for NaN, and refuses what overflows
 
 
 class RandomForestSpec(TeacherKind):
@@ -27,7 +28,7 @@ class RandomForestSpec(TeacherKind):
         min_samples_leaf: training rows of a leaf, at least: smooth probabilities need several.
         max_leaf_nodes: of a tree; null for any number.
         column_share: of each split.
-        threads: CPU threads; 0 takes all.
+        threads: CPU threads while it grows; 0 takes all.
     """
 
     kind: Literal["random_forest"] = "random_forest"
@@ -47,7 +48,8 @@ class RandomForestSpec(TeacherKind):
             n_jobs=self.threads or -1,
             random_state=seed,
         )
-        forest.fit(TreeEncoder(schema)(train.features), train.labels, sample_weight=train.weights)
+        forest.fit(_read(TreeEncoder(schema), train.features), train.labels, sample_weight=train.weights)
+        forest.n_jobs = 1  # several threads add the trees' answers up in any order: the last digits would vary
         return RandomForestTeacher(self, schema, forest)
 
     def load(self, files: Mapping[str, bytes]) -> RandomForestTeacher:
@@ -57,6 +59,10 @@ class RandomForestSpec(TeacherKind):
             ArtifactError: the file holds types that are not trusted.
         """
         return RandomForestTeacher(self, read_schema(files), skops_file.load(files[MODEL_FILE]))
+
+
+def _read(encode: TreeEncoder, frame: pd.DataFrame) -> np.ndarray:
+    return np.asarray(np.clip(encode(frame), -LARGEST, LARGEST), dtype=np.float32)
 
 
 @final
@@ -73,7 +79,7 @@ class RandomForestTeacher(Teacher):
         """Return class probabilities ``(n, K)`` of raw rows."""
         proba = np.zeros((len(frame), self.schema.n_classes))  # a class absent from training stays 0
         if len(frame):
-            proba[:, self._forest.classes_] = self._forest.predict_proba(self._encode(frame))
+            proba[:, self._forest.classes_] = self._forest.predict_proba(_read(self._encode, frame))
         return proba
 
     def to_files(self) -> dict[str, bytes]:
@@ -90,6 +96,6 @@ class RandomForestTeacher(Teacher):
 
     def flops_per_row(self, frame: pd.DataFrame) -> float:
         """Mean comparisons along the path to the leaf, over all trees, plus K additions a tree."""
-        rows = self._encode(frame).astype(np.float32)
+        rows = _read(self._encode, frame)
         paths = sum(tree.decision_path(rows).nnz - len(rows) for tree in self._forest.estimators_)
         return float(paths / len(rows) + self.schema.n_classes * len(self._forest.estimators_))

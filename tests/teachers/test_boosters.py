@@ -89,3 +89,27 @@ def test_catboost_leaves_no_files_behind(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     fitted(CAT, make_table())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_forest_answers_bit_for_bit_however_many_threads_grew_it():
+    """Asked again, row by row, or grown by another number of threads: the same numbers and the same file."""
+    table = make_table(classes=3)
+    alone, together = (fitted(FOREST.model_copy(update={"trees": 30, "threads": n}), table) for n in (1, 2))
+    rows = table.rows("test").features
+    proba = alone.predict_proba(rows)
+    for _ in range(5):
+        np.testing.assert_array_equal(together.predict_proba(rows), proba)
+    single = np.vstack([together.predict_proba(rows.iloc[[i]]) for i in range(5)])
+    np.testing.assert_array_equal(single, proba[:5])
+    assert together.to_files()["model.skops"] == alone.to_files()["model.skops"]
+
+
+@pytest.mark.parametrize("value", [1e39, -1e300, np.inf, -np.inf])
+@pytest.mark.parametrize("spec", [LIGHT, CAT, FOREST], ids=lambda spec: spec.kind)
+def test_what_float32_cannot_hold_is_read_as_very_large(spec, value):
+    """Rows and counts come out finite."""
+    table = make_table()
+    teacher = fitted(spec, table)
+    rows = table.rows("test").features.head(3).assign(noise=value, signal=-value)
+    assert np.isfinite(teacher.predict_proba(rows)).all()
+    assert teacher.flops_per_row(rows) > 0
