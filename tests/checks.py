@@ -5,6 +5,7 @@ Each check takes a `Case` and fails with an assertion. What a check catches is i
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -12,10 +13,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from distillery.data import Table
 from distillery.data.build import Roles, build_table
 from distillery.data.splits import SplitSpec
+from distillery.distillation.losses import soft_cross_entropy
+from distillery.distillation.soft_labels import to_logits
 from distillery.errors import DataError
 
 
@@ -183,6 +187,59 @@ def check_nothing_is_pickled(case: Case) -> None:
     for name, content in case.fit(case.make(), 0).to_files().items():
         assert not content.startswith(b"\x80"), name
         assert name.rsplit(".", 1)[-1] not in {"pkl", "pickle", "pt", "joblib"}
+
+
+def check_fits_are_independent(case: Case) -> None:
+    """A spec keeps nothing of a fit: one on another table changes neither the first model nor its repeat."""
+    table, other = case.make(), case.make(classes=3)
+    rows = table.rows("test").features
+    first = case.fit(table, 0)
+    proba, files = first.predict_proba(rows), first.to_files()
+    case.fit(other, 0).predict_proba(rows)
+    np.testing.assert_array_equal(first.predict_proba(rows), proba)
+    assert first.to_files() == files
+    assert case.fit(table, 0).to_files() == files
+
+
+def check_random_numbers_are_its_own(case: Case) -> None:
+    """The seed alone decides: no global generator is drawn from, and none is set."""
+    table = case.make()
+    found = []
+    for state in (1, 2):
+        set_generators(state)
+        before = drawn()
+        set_generators(state)
+        model = case.fit(table, 3)
+        model.predict_proba(table.rows("test").features)
+        assert drawn() == before
+        found.append(model.to_files())
+    assert found[0] == found[1]
+
+
+def set_generators(seed: int) -> None:
+    """Set every global generator."""
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002  the global state is what is watched
+    torch.manual_seed(seed)
+
+
+def drawn() -> tuple[float, ...]:
+    """Return the next number of every global generator."""
+    return random.random(), np.random.random(), torch.rand(1).item()  # noqa: NPY002
+
+
+def check_warmer_labels_say_less(case: Case) -> None:
+    """Every row's soft label comes nearer to equal shares as T rises, by its entropy: log K less the divergence."""
+    table = case.make(classes=3)
+    proba = case.fit(table, 0).predict_proba(table.rows("test").features)
+    logits = torch.from_numpy(to_logits(proba))
+    equal = torch.zeros_like(logits)
+    divergence = [soft_cross_entropy(equal, logits, temperature=t) / t**2 for t in (0.5, 1.0, 2.0, 4.0, 100.0)]
+    entropy = -(proba * np.log(np.clip(proba, 1e-300, 1))).sum(axis=1)
+    np.testing.assert_allclose(divergence[1], np.log(3) - entropy, atol=1e-5)
+    for warmer, colder in zip(divergence[1:], divergence[:-1], strict=True):
+        assert (warmer <= colder + 1e-12).all()
+    assert divergence[-1].max() < 0.02
 
 
 def all_checks() -> Iterator[Callable[[Case], None]]:
