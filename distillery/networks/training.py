@@ -197,10 +197,8 @@ class Trainer:
         self.averaged = AveragedModel(network, multi_avg_fn=decay) if settings.average else None
         gates = [p for name, p in network.named_parameters() if name.startswith("gates.")]
         others = [p for name, p in network.named_parameters() if not name.startswith("gates.")]
-        groups: list[dict[str, Any]] = [
-            {"params": others},
-            {"params": gates, "weight_decay": 0.0},
-        ]  # λ alone closes gates
+        undecayed = {"params": gates, "weight_decay": 0.0}  # λ alone closes gates
+        groups: list[dict[str, Any]] = [{"params": others}, undecayed]
         self.optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate, weight_decay=settings.weight_decay)
         self.history: list[dict[str, float]] = []
 
