@@ -21,6 +21,8 @@ from distillery.data.splits import SplitSpec
 from distillery.distillation.losses import soft_cross_entropy
 from distillery.distillation.soft_labels import to_logits
 from distillery.errors import DataError
+from distillery.export import OnnxModel, to_onnx
+from distillery.export.parity import measure_parity
 
 
 def make_table(
@@ -107,6 +109,16 @@ def check_same_seed_same_model(case: Case) -> None:
     one, two, rows = case.fit(table, 3), case.fit(table, 3), table.rows("test").features
     np.testing.assert_array_equal(one.predict_proba(rows), two.predict_proba(rows))
     assert one.to_files() == two.to_files()
+
+
+def check_exported_file_agrees(case: Case) -> None:
+    """The ONNX file says what the model says: test rows, missing, unseen, extreme, empty text, one row, none."""
+    for shape in ({}, {"classes": 3}, {"numeric": False}, {"categorical": False}):
+        table = case.make(**shape)
+        model, rows = case.fit(table, 0), table.rows("test").features
+        for form in ("columns", "tensors"):
+            exported = OnnxModel(to_onnx(model, form=form).content)
+            assert measure_parity(model, exported, rows).max_difference <= 1e-5, (shape, form)
 
 
 def check_round_trip_through_files(case: Case) -> None:

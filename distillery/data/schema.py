@@ -147,10 +147,10 @@ def as_numeric(values: pd.Series) -> pd.Series:
 
 
 def as_text(values: pd.Series) -> pd.Series:
-    """Return the values as text with None for missing; 5 and 5.0 are both ``"5"``.
+    """Return the values as text with None for missing, the empty text included; 5 and 5.0 are both ``"5"``.
 
-    >>> as_text(pd.Series([5.0, None, "x"], dtype=object)).tolist()
-    ['5', None, 'x']
+    >>> as_text(pd.Series([5.0, None, "", "x"], dtype=object)).tolist()
+    ['5', None, None, 'x']
     """
     if pd.api.types.is_bool_dtype(values.dtype) or not pd.api.types.is_numeric_dtype(values.dtype):
         texts = [_text(v) for v in values.astype(object)]
@@ -163,7 +163,7 @@ def as_text(values: pd.Series) -> pd.Series:
 
 def _text(value: object) -> str | None:
     if isinstance(value, str):
-        return value
+        return value or None
     if value is None or value is pd.NA or value is pd.NaT or value != value:  # noqa: PLR0124  NaN
         return None
     if isinstance(value, float | np.floating) and float(value).is_integer():

@@ -18,6 +18,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from distillery.data import Rows, Schema
 from distillery.data.model import ParameterCount
 from distillery.errors import DataError, did_you_mean
+from distillery.export import RawColumns
+from distillery.networks.graph import network_graph
 from distillery.networks.network import CanvasEncoder, ColumnEncoder, Network
 from distillery.networks.reading import Reading
 from distillery.networks.settings import EncodingFields, Stage, TrainingFields
@@ -153,6 +155,10 @@ class FittedNetwork:
             return np.empty((0, self.schema.n_classes))
         proba: np.ndarray = torch.cat(parts).double().softmax(dim=1).numpy()
         return proba
+
+    def to_graph(self, raw: RawColumns) -> str:
+        """Add the network's nodes; see `distillery.export.Exportable`."""
+        return network_graph(self.network, self.reading, raw)
 
     def to_files(self) -> dict[str, bytes]:
         """Return ``weights.safetensors``: the network, and how it reads rows."""

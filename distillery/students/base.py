@@ -19,6 +19,7 @@ from distillery.data.model import ParameterCount, saved_bytes
 from distillery.distillation import SoftLabels
 from distillery.distillation.soft_labels import to_logits
 from distillery.errors import TrainingError
+from distillery.export import ExportError, RawColumns
 from distillery.spec import Spec
 from distillery.students.search import OnTrial, SearchSpec, Trial, best_of, run_trials
 
@@ -138,6 +139,14 @@ class Student(ABC):
     @abstractmethod
     def flops_per_row(self, frame: pd.DataFrame) -> float:
         """Floating point operations to predict one row, averaged over these rows."""
+
+    def to_graph(self, raw: RawColumns) -> str:
+        """Add its nodes to an ONNX graph; see `distillery.export.Exportable`.
+
+        Raises:
+            ExportError: its kind has no ONNX form.
+        """
+        raise ExportError(f"a student of kind {self.spec.kind} cannot be exported: its class defines no `to_graph`")
 
 
 S = TypeVar("S", bound=Student)

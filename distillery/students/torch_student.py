@@ -18,6 +18,7 @@ from distillery.data.model import ParameterCount
 from distillery.data.saved import header_files, read_schema
 from distillery.distillation.augmentation import Resampler, ResampleSpec
 from distillery.errors import TrainingError
+from distillery.export import RawColumns
 from distillery.networks import Batches, FittedNetwork, NetworkFields, Objective, OnEpoch, Pupil, SoftFields
 from distillery.networks.encoding import Scaler
 from distillery.networks.fitted import WEIGHTS, strata_of
@@ -158,6 +159,10 @@ class TorchStudent(Student):
     def predict_proba(self, frame: pd.DataFrame) -> np.ndarray:
         """Return class probabilities ``(n, K)`` of raw rows."""
         return self.fitted.predict_proba(frame)
+
+    def to_graph(self, raw: RawColumns) -> str:
+        """Add the network's nodes; see `distillery.export.Exportable`."""
+        return self.fitted.to_graph(raw)
 
     def to_files(self) -> dict[str, bytes]:
         """Return ``weights.safetensors`` beside spec and schema, and ``selected.json`` where columns were selected."""

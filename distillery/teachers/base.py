@@ -11,6 +11,7 @@ import pandas as pd
 
 from distillery.data import Rows, Schema
 from distillery.data.model import ParameterCount
+from distillery.export import ExportError, RawColumns
 from distillery.spec import Spec
 
 
@@ -40,6 +41,14 @@ class Teacher(ABC):
     @abstractmethod
     def flops_per_row(self, frame: pd.DataFrame) -> float | None:
         """Floating point operations to predict one row, averaged over these rows; None where unknown."""
+
+    def to_graph(self, raw: RawColumns) -> str:
+        """Add its nodes to an ONNX graph; see `distillery.export.Exportable`.
+
+        Raises:
+            ExportError: its kind has no ONNX form.
+        """
+        raise ExportError(f"a teacher of kind {self.spec.kind} cannot be exported: its class defines no `to_graph`")
 
 
 class TeacherKind(Spec, ABC):

@@ -15,6 +15,7 @@ from scipy.special import softmax
 from distillery.data import Rows, Schema
 from distillery.data.model import ParameterCount
 from distillery.data.saved import header_files, read_schema
+from distillery.export import Graph, RawColumns
 from distillery.teachers.base import Teacher, TeacherKind
 from distillery.teachers.catboost import CatBoostSpec
 from distillery.teachers.kinds import FITTED
@@ -71,6 +72,17 @@ def average(proba: Sequence[np.ndarray], weights: Sequence[float] | np.ndarray, 
     return np.asarray(mean if space == "probability" else softmax(mean, axis=1))
 
 
+def _log_probabilities(graph: Graph, proba: str, schema: Schema) -> str:
+    """Return log probabilities, of two classes their difference ``(rows, 1)``, from a member's probabilities."""
+
+    def log(p: str) -> str:
+        return graph.add("Log", graph.add("Clip", p, graph.constant(np.float32(LEAST)), graph.constant(np.float32(1))))
+
+    if schema.n_classes > 2:
+        return log(proba)
+    return graph.add("Sub", log(proba), log(graph.add("Sub", graph.constant(np.float32(1)), proba)))
+
+
 def fit_weights(
     proba: Sequence[np.ndarray], labels: np.ndarray, row_weights: np.ndarray | None, space: Space
 ) -> list[float]:
@@ -120,6 +132,19 @@ class EnsembleTeacher(Teacher):
         pairs = [(m, w) for m, w in zip(self.members, self.weights, strict=True) if w > 0]
         proba = [member.predict_proba(frame) for member, _ in pairs]
         return average(proba, [weight for _, weight in pairs], self.spec.space)
+
+    def to_graph(self, raw: RawColumns) -> str:
+        """Add the members' nodes and their average; see `distillery.export.Exportable`."""
+        graph, logit = raw.graph, self.spec.space == "logit"
+        parts = []
+        for member, weight in zip(self.members, self.weights, strict=True):
+            if weight > 0:
+                values = _log_probabilities(graph, member.to_graph(raw), self.schema) if logit else member.to_graph(raw)
+                parts.append(graph.add("Mul", values, graph.constant(np.float32(weight))))
+        mean = parts[0] if len(parts) == 1 else graph.add("Sum", *parts)
+        if not logit:
+            return mean
+        return graph.add("Sigmoid", mean) if self.schema.n_classes == 2 else graph.add("Softmax", mean, axis=1)
 
     def to_files(self) -> dict[str, bytes]:
         """Return ``weights.json`` and each member's files, prefixed by its number."""

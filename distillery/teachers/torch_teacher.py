@@ -13,6 +13,7 @@ import torch
 from distillery.data import Rows, Schema
 from distillery.data.model import ParameterCount
 from distillery.data.saved import header_files, read_schema
+from distillery.export import RawColumns
 from distillery.networks import FittedNetwork, NetworkFields, Pupil
 from distillery.networks.fitted import WEIGHTS, strata_of
 from distillery.teachers.base import Teacher, TeacherKind
@@ -51,6 +52,10 @@ class TorchTeacher(Teacher):
     def predict_proba(self, frame: pd.DataFrame) -> np.ndarray:
         """Return class probabilities ``(n, K)`` of raw rows."""
         return self.fitted.predict_proba(frame)
+
+    def to_graph(self, raw: RawColumns) -> str:
+        """Add the network's nodes; see `distillery.export.Exportable`."""
+        return self.fitted.to_graph(raw)
 
     def to_files(self) -> dict[str, bytes]:
         """Return ``weights.safetensors`` beside spec and schema."""

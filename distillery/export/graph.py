@@ -1,0 +1,79 @@
+"""An ONNX graph under construction: nodes are added, names are made up, constants are shared."""
+
+from __future__ import annotations
+
+from typing import Any, final
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+ML = "ai.onnx.ml"
+OPSETS = {"": 17, ML: 3}  # what ONNX Runtime reads since 1.12, on phones and in browsers too
+TREES_OPSETS = {"": 17, ML: 5}  # sets of categories in a split; ONNX Runtime 1.21
+
+
+@final
+class Graph:
+    """Collects nodes and constants.
+
+    Inner names begin with a slash, so that they never meet a column's.
+    """
+
+    def __init__(self) -> None:
+        self._nodes: list[onnx.NodeProto] = []
+        self._constants: dict[tuple[str, tuple[int, ...], bytes], onnx.TensorProto] = {}
+        self._names = 0
+        self.opsets = OPSETS
+
+    def add(self, op: str, *inputs: str, domain: str = "", **attributes: Any) -> str:
+        """Add a node of one output; return the output's name."""
+        (output,) = self.add_many(op, inputs, 1, domain=domain, **attributes)
+        return output
+
+    def add_many(self, op: str, inputs: tuple[str, ...], n: int, *, domain: str = "", **attributes: Any) -> list[str]:
+        """Add a node of n outputs; return their names."""
+        outputs = [self._name() for _ in range(n)]
+        self._nodes.append(helper.make_node(op, list(inputs), outputs, domain=domain, **attributes))
+        return outputs
+
+    def name_last(self, names: list[str]) -> None:
+        """Give the outputs of the last node these names."""
+        del self._nodes[-1].output[:]
+        self._nodes[-1].output.extend(names)
+
+    def constant(self, array: np.ndarray) -> str:
+        """Add a constant, once; return its name."""
+        array = np.asarray(array, order="C")
+        key = (array.dtype.str, array.shape, array.tobytes())
+        if key not in self._constants:
+            self._constants[key] = numpy_helper.from_array(array, self._name())
+        return self._constants[key].name
+
+    def concat(self, parts: list[str], axis: int) -> str:
+        """Join parts; a single one stays as it is."""
+        return parts[0] if len(parts) == 1 else self.add("Concat", *parts, axis=axis)
+
+    def build(self, inputs: list[onnx.ValueInfoProto], outputs: list[onnx.ValueInfoProto]) -> onnx.ModelProto:
+        """Return the model.
+
+        Raises:
+            onnx.checker.ValidationError: the graph is not valid, or its shapes do not fit.
+        """
+        graph = helper.make_graph(self._nodes, "distillery", inputs, outputs, list(self._constants.values()))
+        opsets = [helper.make_opsetid(domain, version) for domain, version in self.opsets.items()]
+        model = helper.make_model(graph, opset_imports=opsets, ir_version=8, producer_name="distillery")
+        onnx.checker.check_model(model, full_check=True)
+        return model
+
+    def _name(self) -> str:
+        self._names += 1
+        return f"/{self._names}"
+
+
+def tensor_of(name: str, kind: int, *shape: int | str) -> onnx.ValueInfoProto:
+    """Return what says a tensor's name, type and shape; a word is an axis of any length."""
+    return helper.make_tensor_value_info(name, kind, list(shape))
+
+
+DOUBLE, FLOAT, INT64, TEXT = TensorProto.DOUBLE, TensorProto.FLOAT, TensorProto.INT64, TensorProto.STRING

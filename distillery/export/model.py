@@ -1,0 +1,169 @@
+"""A deployable model: one ONNX file from raw columns to probabilities, and how Python runs it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Protocol, final
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import pandas as pd
+
+from distillery.data import Schema
+from distillery.data.schema import Column, Label
+from distillery.errors import ArtifactError, InputError
+from distillery.export.graph import FLOAT, Graph, tensor_of
+from distillery.export.raw import CATEGORICAL, NUMERIC, ROWS, Form, RawColumns
+
+PROBABILITIES = "probabilities"
+INTERFACE = "distillery.interface"  # metadata: columns, classes, digest and form, as JSON
+
+
+class ExportError(InputError):
+    """A model has no ONNX form."""
+
+
+class Exportable(Protocol):
+    """A fitted model that can say itself as an ONNX graph."""
+
+    @property
+    def schema(self) -> Schema:
+        """The raw columns it needs, and its classes."""
+        ...
+
+    def to_graph(self, raw: RawColumns) -> str:
+        """Add its nodes to ``raw.graph``; return the name of the probabilities, float32.
+
+        ``(rows, 1)``, those of the second class, where there are two; else ``(rows, K)``.
+
+        Raises:
+            ExportError: it cannot be said in ONNX.
+        """
+        ...
+
+
+def output_name(label: Label) -> str:
+    """Return what the output of a class is called: ``probability_<class>``."""
+    return f"probability_{label}"
+
+
+def to_onnx(model: Exportable, *, form: Form = "columns", metadata: Mapping[str, str] | None = None) -> OnnxModel:
+    """Return a model as one ONNX graph, its preprocessing included.
+
+    Args:
+        model: it is asked for its nodes.
+        form: ``columns``: a named input per raw column and an output ``probability_<class>`` per class,
+            each ``(rows,)``; ``tensors``: the inputs ``numeric`` and ``categorical`` and the output
+            ``probabilities`` ``(rows, K)``, which cost least per call.
+        metadata: kept in the file beside columns and classes.
+
+    Raises:
+        ExportError: it cannot be said in ONNX.
+    """
+    graph, schema = Graph(), model.schema
+    raw = RawColumns(graph, schema, form)
+    taken = set(schema.names) & {output_name(label) for label in schema.classes}
+    if taken and form == "columns":
+        raise ExportError(f"a column must not be named as an output, got {sorted(taken)}; rename it in the source")
+    proba = model.to_graph(raw)
+    outputs = _matrix(graph, proba, schema) if form == "tensors" else _columns(graph, proba, schema)
+    built = graph.build(raw.inputs, outputs)
+    interface = {
+        "form": form,
+        "columns": [{"name": c.name, "kind": c.kind} for c in schema.columns],
+        "target": schema.target,
+        "classes": list(schema.classes),
+        "schema_digest": schema.digest,
+    }
+    onnx.helper.set_model_props(built, {**(metadata or {}), INTERFACE: json.dumps(interface)})
+    return OnnxModel(built.SerializeToString())
+
+
+def _matrix(graph: Graph, proba: str, schema: Schema) -> list[onnx.ValueInfoProto]:
+    if schema.n_classes == 2:
+        other = graph.add("Sub", graph.constant(np.float32(1)), proba)
+        graph.add("Concat", other, proba, axis=1)
+    else:
+        graph.add("Identity", proba)
+    graph.name_last([PROBABILITIES])
+    return [tensor_of(PROBABILITIES, FLOAT, ROWS, schema.n_classes)]
+
+
+def _columns(graph: Graph, proba: str, schema: Schema) -> list[onnx.ValueInfoProto]:
+    names = [output_name(label) for label in schema.classes]
+    if schema.n_classes == 2:
+        graph.add("Reshape", proba, graph.constant(np.array([-1])))
+        graph.name_last([names[1]])
+        graph.add("Sub", graph.constant(np.float32(1)), names[1])
+        graph.name_last([names[0]])
+    else:
+        for k, name in enumerate(names):
+            graph.add("Gather", proba, graph.constant(np.array(k)), axis=1)
+            graph.name_last([name])
+    return [tensor_of(name, FLOAT, ROWS) for name in names]
+
+
+@final
+class OnnxModel:
+    """An exported model; reads raw frames as `distillery.data.Schema.conform` does.
+
+    Attributes:
+        content: the file.
+        schema: the raw columns it needs and its classes, without what training saw of them.
+        form: see `to_onnx`.
+        metadata: what else was kept in the file.
+
+    Raises:
+        ArtifactError: the file is none of Distillery's.
+    """
+
+    def __init__(self, content: bytes, *, threads: int = 1) -> None:
+        self.content, self._threads = content, threads
+        try:
+            self.metadata = {p.key: p.value for p in onnx.load_model_from_string(content).metadata_props}
+            interface = json.loads(self.metadata[INTERFACE])
+        except (KeyError, ValueError, onnx.checker.ValidationError) as error:
+            raise ArtifactError(f"the file must be an ONNX model exported by Distillery, got {error!r}") from error
+        columns = tuple(Column(**column) for column in interface["columns"])
+        self.schema = Schema(columns=columns, target=interface["target"], classes=tuple(interface["classes"]))
+        self.schema_digest: str = interface["schema_digest"]
+        self.form: Form = interface["form"]
+
+    @cached_property
+    def session(self) -> ort.InferenceSession:
+        """ONNX Runtime's session, made when it is first needed."""
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = self._threads
+        options.log_severity_level = 3
+        return ort.InferenceSession(self.content, options, providers=["CPUExecutionProvider"])
+
+    def feeds(self, frame: pd.DataFrame) -> dict[str, np.ndarray]:
+        """Return raw rows as the graph's inputs; extra columns are left out.
+
+        Raises:
+            DataError: a column is absent, or a numeric one holds text.
+        """
+        rows = self.schema.conform(frame)
+        columns = {c.name: _array(rows[c.name], c.kind) for c in self.schema.columns}
+        if self.form == "columns":
+            return {k: v[:, None] for k, v in columns.items()} if len(columns) == 1 else columns
+        stacked = {}
+        for name, kind in ((NUMERIC, self.schema.numeric), (CATEGORICAL, self.schema.categorical)):
+            if kind:
+                stacked[name] = np.stack([columns[c.name] for c in kind], axis=1)
+        return stacked
+
+    def predict_proba(self, frame: pd.DataFrame) -> np.ndarray:
+        """Return probabilities ``(n, K)`` float64 of raw rows."""
+        answers = self.session.run(None, self.feeds(frame))
+        stacked = answers[0] if self.form == "tensors" else np.stack(answers, axis=1)
+        return np.asarray(stacked, dtype=np.float64)
+
+
+def _array(values: pd.Series, kind: str) -> np.ndarray:
+    if kind == "numeric":
+        return values.to_numpy(np.float64)
+    return values.where(values.notna(), "").to_numpy(object)

@@ -1,0 +1,114 @@
+"""Raw columns as an ONNX graph reads them: numbers with NaN for missing, text with "" for missing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Literal, final
+
+import numpy as np
+import onnx
+
+from distillery.data import RawEncoder, Schema
+from distillery.export.graph import DOUBLE, ML, TEXT, Graph, tensor_of
+
+Form = Literal["columns", "tensors"]
+ROWS = "rows"
+NUMERIC, CATEGORICAL = "numeric", "categorical"
+# ONNX knows no missing text. "" stands for it; ONNX Runtime's Python binding spells None and NaN so.
+MISSING_TEXTS = ("", "None", "nan", "NaN", "<NA>")
+SHARED_BYTES = 32_768  # of a table that all categorical columns share
+
+
+@final
+class RawColumns:
+    """The inputs of a graph, read as `distillery.data.RawEncoder` reads a frame.
+
+    Attributes:
+        graph: what nodes are added to.
+        schema: the columns.
+        form: ``columns``: one input per raw column, ``(rows,)`` each; ``tensors``: all numeric ones as
+            ``numeric`` (rows, d_numeric), all others as ``categorical`` (rows, d_categorical).
+    """
+
+    def __init__(self, graph: Graph, schema: Schema, form: Form) -> None:
+        self.graph, self.schema, self.form = graph, schema, form
+
+    @property
+    def inputs(self) -> list[onnx.ValueInfoProto]:
+        """What the graph takes: float64 numbers and text, in table order."""
+        if self.form == "tensors":
+            kinds = ((NUMERIC, DOUBLE, self.schema.numeric), (CATEGORICAL, TEXT, self.schema.categorical))
+            return [tensor_of(name, kind, ROWS, len(columns)) for name, kind, columns in kinds if columns]
+        # MLflow hands the only column of a frame over as a matrix.
+        shape = (ROWS, 1) if len(self.schema.columns) == 1 else (ROWS,)
+        kind = {"numeric": DOUBLE, "categorical": TEXT}
+        return [tensor_of(c.name, kind[c.kind], *shape) for c in self.schema.columns]
+
+    @cached_property
+    def numbers(self) -> str:
+        """The numeric columns ``(rows, d_numeric)`` float64, NaN for missing; only where there are any."""
+        return NUMERIC if self.form == "tensors" else self._joined([c.name for c in self.schema.numeric])
+
+    @cached_property
+    def codes(self) -> str:
+        """The codes of `RawEncoder` ``(rows, d_categorical)`` int64; only where there are categorical columns."""
+        return self.lookup([np.arange(size, dtype=np.int64) for size in RawEncoder(self.schema).cardinalities])
+
+    def lookup(self, tables: Sequence[np.ndarray]) -> str:
+        """Return a value, or a vector, for each category: ``(rows, d_categorical, ...)``.
+
+        Where that costs little space, all columns share one look-up of text: nodes are what takes time.
+
+        Args:
+            tables: per categorical column the value of each code of `RawEncoder`, ``(codes, ...)``.
+        """
+        words = [(*column.categories, *MISSING_TEXTS) for column in self.schema.categorical]
+        shared = sorted(set().union(*words))
+        if len(words) == 1 or len(words) * len(shared) * tables[0][0].nbytes <= SHARED_BYTES:
+            at, laid = self._places(self._text(), shared), [shared] * len(words)
+        else:
+            laid = [sorted(set(own)) for own in words]
+            parts = zip(self._separate(), laid, strict=True)
+            at = self.graph.concat([self._places(text, own) for text, own in parts], 1)
+        columns = zip(self.schema.categorical, tables, laid, strict=True)
+        rows = [_values(column.categories, table, own) for column, table, own in columns]
+        first = np.cumsum([0, *(len(part) for part in rows)])[:-1].astype(np.int64)
+        moved = at if len(rows) == 1 else self.graph.add("Add", at, self.graph.constant(first))
+        return self.graph.add("Gather", self.graph.constant(np.concatenate(rows)), moved)
+
+    def _places(self, text: str, words: list[str]) -> str:
+        """Return each text's place among these words; a new one's is behind them."""
+        return self.graph.add(
+            "LabelEncoder",
+            text,
+            domain=ML,
+            keys_strings=words,
+            values_int64s=list(range(len(words))),
+            default_int64=len(words),
+        )
+
+    def _text(self) -> str:
+        return CATEGORICAL if self.form == "tensors" else self._joined([c.name for c in self.schema.categorical])
+
+    def _separate(self) -> list[str]:
+        """Return every categorical column as ``(rows, 1)``."""
+        if self.form == "columns":
+            column = self.graph.constant(np.array([-1, 1]))
+            return [self.graph.add("Reshape", c.name, column) for c in self.schema.categorical]
+        return self.graph.add_many("Split", (CATEGORICAL,), len(self.schema.categorical), axis=1)
+
+    def _joined(self, names: list[str]) -> str:
+        """Return columns ``(rows,)`` each as one matrix ``(rows, d)``."""
+        graph = self.graph
+        if len(self.schema.columns) == 1:
+            return names[0]
+        stacked = graph.add("Reshape", graph.concat(names, 0), graph.constant(np.array([len(names), -1])))
+        return graph.add("Transpose", stacked, perm=[1, 0])
+
+
+def _values(categories: Sequence[str], table: np.ndarray, words: list[str]) -> np.ndarray:
+    """Return a column's values by word, with that of a new word behind them."""
+    value = dict.fromkeys(MISSING_TEXTS, RawEncoder.MISSING)
+    value |= {category: RawEncoder.FIRST + i for i, category in enumerate(categories)}
+    return table[[*(value.get(word, RawEncoder.UNSEEN) for word in words), RawEncoder.UNSEEN]]

@@ -1,0 +1,142 @@
+"""A trained network as ONNX nodes, in the very order of its own operations, so that both round alike."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from torch import Tensor, nn
+
+from distillery.data import RawEncoder
+from distillery.export import ExportError, RawColumns
+from distillery.export.graph import FLOAT, Graph
+from distillery.networks.encoding import Scaler
+from distillery.networks.network import BOUND, CanvasEncoder, ColumnEncoder, Network
+from distillery.networks.reading import Reading
+
+
+def network_graph(network: Network, reading: Reading, raw: RawColumns) -> str:
+    """Add a network's nodes; return its probabilities as `distillery.export.Exportable.to_graph` says."""
+    graph, layers = raw.graph, list(network.body)  # type: ignore[call-overload]
+    if isinstance(network.encoder, ColumnEncoder):
+        x, order = _columns(network.encoder, reading.scaler, raw)
+        x = _linear(graph, x, layers[0].weight[:, order], layers[0].bias)
+        layers = layers[1:]
+    else:
+        x = _canvas(network.encoder, reading.scaler, raw)
+    for layer in layers:
+        x = _layer(graph, x, layer)
+    return graph.add("Sigmoid", x) if network.binary else graph.add("Softmax", x, axis=1)
+
+
+def _scaled(scaler: Scaler, raw: RawColumns) -> tuple[str, str]:
+    """Return numbers ``(rows, d)`` float32, imputed and scaled, and where they were missing, bool."""
+    graph = raw.graph
+    absent = graph.add("IsNaN", raw.numbers)
+    filled = graph.add("Where", absent, graph.constant(scaler.median), raw.numbers)
+    centred = graph.add("Sub", filled, graph.constant(scaler.center))
+    scaled = graph.add("Div", centred, graph.constant(scaler.scale))
+    return graph.add("Cast", scaled, to=FLOAT), absent
+
+
+def _columns(encoder: ColumnEncoder, scaler: Scaler, raw: RawColumns) -> tuple[str, np.ndarray]:
+    """Return the encoded columns ``(rows, width)``, and which of the encoder's components each is."""
+    graph, d, bins = raw.graph, len(raw.schema.numeric), len(encoder.bins.column)
+    parts, order = [], [np.arange(bins + d + len(scaler.indicated))]
+    waves = (
+        bins
+        + d
+        + len(scaler.indicated)
+        + np.arange(2 * encoder.waves.numel()).reshape(len(encoder.smooth), 2, encoder.waves.shape[1])
+    )
+    if d:
+        numbers, absent = _scaled(scaler, raw)
+        pieces = _pieces(encoder, graph, numbers, d)
+        parts.append(pieces)
+        if len(scaler.indicated):
+            some = graph.add("Gather", absent, graph.constant(scaler.indicated), axis=1)
+            parts.append(graph.add("Cast", some, to=FLOAT))
+        if waves.size:
+            column = (bins + encoder.smooth.numpy()).repeat(encoder.waves.shape[1])
+            bounded = graph.add("Gather", pieces, graph.constant(column), axis=1)
+            phase = graph.add("Mul", bounded, graph.constant(np.float32(math.tau)))
+            phase = graph.add("Mul", phase, _weights(graph, encoder.waves.reshape(-1)))
+            parts += [graph.add("Sin", phase), graph.add("Cos", phase)]
+            order += [waves[:, 0].ravel(), waves[:, 1].ravel()]
+    if raw.schema.categorical:
+        vectors = raw.lookup(_vectors(encoder, scaler, raw))
+        size = len(raw.schema.categorical) * encoder.table.embedding_dim
+        parts.append(graph.add("Reshape", vectors, graph.constant(np.array([-1, size]))))
+        order.append(encoder.width - size + np.arange(size))
+    return graph.concat(parts, 1), np.concatenate(order)
+
+
+def _pieces(encoder: ColumnEncoder, graph: Graph, numbers: str, d: int) -> str:
+    """Return the bins' components and the bounded numbers behind them, in one go ``(rows, C + d)`` float32."""
+    column = np.concatenate([encoder.bins.column.numpy(), np.arange(d)])
+    left = np.concatenate([encoder.bins.left.numpy(), np.zeros(d, np.float32)])
+    slope = np.concatenate([encoder.bins.slope.numpy(), np.ones(d, np.float32)])
+    low = np.concatenate([np.zeros(len(encoder.bins.column), np.float32), np.full(d, -BOUND, np.float32)])
+    high = np.concatenate([np.ones(len(encoder.bins.column), np.float32), np.full(d, BOUND, np.float32)])
+    x = graph.add("Gather", numbers, graph.constant(column), axis=1)
+    for op, values in (("Sub", left), ("Mul", slope), ("Max", low), ("Min", high)):
+        x = graph.add(op, x, graph.constant(values))
+    return x
+
+
+def _vectors(encoder: ColumnEncoder, scaler: Scaler, raw: RawColumns) -> list[np.ndarray]:
+    """Return each column's embeddings by code; rare categories have that of the unseen ones."""
+    table, sizes = encoder.table.weight.detach().numpy(), RawEncoder(raw.schema).cardinalities
+    tables = []
+    for start, size in zip(scaler.offsets, sizes, strict=True):
+        codes = start + np.arange(size)
+        tables.append(table[np.where(np.isin(codes, scaler.rare), start + RawEncoder.UNSEEN, codes)])
+    return tables
+
+
+def _canvas(encoder: CanvasEncoder, scaler: Scaler, raw: RawColumns) -> str:
+    """Return the canvas ``(rows, pixels)``; pixels that were not selected stay blank."""
+    graph, positions = raw.graph, encoder.positions.numpy()
+    numbers, _ = _scaled(scaler, raw)
+    bounds = [graph.constant(np.float32(bound)) for bound in (-BOUND, BOUND)]
+    bounded = graph.add("Clip", numbers, *bounds)
+    if np.array_equal(positions, np.arange(encoder.width)):
+        return bounded
+    column = np.full(encoder.width, len(positions))
+    column[positions] = np.arange(len(positions))
+    beside = graph.add("Pad", bounded, graph.constant(np.array([0, 0, 0, 1])))  # a column of zeros behind the others
+    return graph.add("Gather", beside, graph.constant(column), axis=1)
+
+
+def _layer(graph: Graph, x: str, layer: nn.Module) -> str:
+    match layer:
+        case nn.Linear():
+            return _linear(graph, x, layer.weight, layer.bias)
+        case nn.SiLU():
+            return graph.add("Mul", x, graph.add("Sigmoid", x))
+        case nn.ReLU():
+            return graph.add("Relu", x)
+        case nn.Dropout():
+            return x
+        case nn.Conv2d():
+            weight, bias = _weights(graph, layer.weight), _weights(graph, layer.bias)  # type: ignore[arg-type]
+            return graph.add("Conv", x, weight, bias, pads=[1, 1, 1, 1])
+        case nn.MaxPool2d():
+            return graph.add("MaxPool", x, kernel_shape=[2, 2], strides=[2, 2])
+        case nn.Unflatten():
+            return graph.add("Reshape", x, graph.constant(np.array([-1, *layer.unflattened_size])))
+        case nn.Flatten():
+            return graph.add("Flatten", x, axis=1)
+        case _:
+            raise ExportError(f"a layer must be one that the networks of Distillery have, got {layer}")
+
+
+def _linear(graph: Graph, x: str, weight: Tensor, bias: Tensor | None) -> str:
+    matrix = _weights(graph, weight)
+    if bias is None:
+        return graph.add("Gemm", x, matrix, transB=1)
+    return graph.add("Gemm", x, matrix, _weights(graph, bias), transB=1)
+
+
+def _weights(graph: Graph, values: Tensor) -> str:
+    return graph.constant(values.detach().numpy())
