@@ -42,12 +42,12 @@ class Graph:
         del self._nodes[-1].output[:]
         self._nodes[-1].output.extend(names)
 
-    def constant(self, array: np.ndarray) -> str:
+    def constant(self, array: np.ndarray | np.generic) -> str:
         """Add a constant, once; return its name."""
-        array = np.asarray(array, order="C")
-        key = (array.dtype.str, array.shape, array.tobytes())
+        values = np.asarray(array, order="C")
+        key = (values.dtype.str, values.shape, values.tobytes())
         if key not in self._constants:
-            self._constants[key] = numpy_helper.from_array(array, self._name())
+            self._constants[key] = numpy_helper.from_array(values, self._name())
         return self._constants[key].name
 
     def concat(self, parts: list[str], axis: int) -> str:

@@ -47,25 +47,19 @@ class Parity(BaseModel):
 def edge_rows(schema: Schema, frame: pd.DataFrame) -> pd.DataFrame:
     """Return rows at the edge of what a column can hold: missing, unseen, empty, extreme.
 
-    Each is a given row with one column changed; the last ones have every column changed at once.
+    Each is a given row with one column changed; in the last ones all columns are.
 
     Args:
         schema: the columns.
         frame: raw rows, at least one; the first is changed.
     """
-    base = schema.conform(frame.head(1))
-    changes: list[dict[str, object]] = []
-    everywhere: list[dict[str, object]] = [{} for _ in EXTREMES]
-    for column in schema.columns:
-        values: tuple[object, ...] = (np.nan, *EXTREMES) if column.kind == "numeric" else (None, UNSEEN, "")
-        changes += [{column.name: value} for value in values]
-        for i, row in enumerate(everywhere):
-            row[column.name] = values[i % len(values)]
-    rows = pd.concat([base] * (len(changes) + len(everywhere)), ignore_index=True)
-    for i, change in enumerate([*changes, *everywhere]):
-        for name, value in change.items():
-            rows.loc[i, name] = value
-    return schema.conform(rows)
+    base = dict(schema.conform(frame.head(1)).iloc[0])
+    choices: dict[str, tuple[object, ...]] = {
+        c.name: (np.nan, *EXTREMES) if c.kind == "numeric" else (None, UNSEEN, "") for c in schema.columns
+    }
+    single = [{**base, name: value} for name, values in choices.items() for value in values]
+    several = [{name: values[i % len(values)] for name, values in choices.items()} for i in range(1 + len(EXTREMES))]
+    return schema.conform(pd.DataFrame([*single, *several], dtype=object))
 
 
 def measure_parity(model: Native, exported: OnnxModel, frame: pd.DataFrame) -> Parity:

@@ -111,24 +111,25 @@ def _canvas(encoder: CanvasEncoder, scaler: Scaler, raw: RawColumns) -> str:
 def _layer(graph: Graph, x: str, layer: nn.Module) -> str:
     match layer:
         case nn.Linear():
-            return _linear(graph, x, layer.weight, layer.bias)
+            x = _linear(graph, x, layer.weight, layer.bias)
         case nn.SiLU():
-            return graph.add("Mul", x, graph.add("Sigmoid", x))
+            x = graph.add("Mul", x, graph.add("Sigmoid", x))
         case nn.ReLU():
-            return graph.add("Relu", x)
-        case nn.Dropout():
-            return x
+            x = graph.add("Relu", x)
         case nn.Conv2d():
-            weight, bias = _weights(graph, layer.weight), _weights(graph, layer.bias)  # type: ignore[arg-type]
-            return graph.add("Conv", x, weight, bias, pads=[1, 1, 1, 1])
+            weights = [_weights(graph, values) for values in (layer.weight, layer.bias) if values is not None]
+            x = graph.add("Conv", x, *weights, pads=[1, 1, 1, 1])
         case nn.MaxPool2d():
-            return graph.add("MaxPool", x, kernel_shape=[2, 2], strides=[2, 2])
+            x = graph.add("MaxPool", x, kernel_shape=[2, 2], strides=[2, 2])
         case nn.Unflatten():
-            return graph.add("Reshape", x, graph.constant(np.array([-1, *layer.unflattened_size])))
+            x = graph.add("Reshape", x, graph.constant(np.array([-1, *layer.unflattened_size])))
         case nn.Flatten():
-            return graph.add("Flatten", x, axis=1)
+            x = graph.add("Flatten", x, axis=1)
+        case nn.Dropout():
+            pass
         case _:
             raise ExportError(f"a layer must be one that the networks of Distillery have, got {layer}")
+    return x
 
 
 def _linear(graph: Graph, x: str, weight: Tensor, bias: Tensor | None) -> str:

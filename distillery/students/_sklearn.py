@@ -22,6 +22,8 @@ from distillery.data import Schema, skops_file
 from distillery.data.model import ParameterCount
 from distillery.data.saved import header_files, read_schema
 from distillery.errors import TrainingError
+from distillery.export import RawColumns
+from distillery.students._linear_graph import pipeline_graph
 from distillery.students.base import CandidateSpec, Lesson, Student
 
 LEAST_WEIGHT = 1e-3  # a row of less weight teaches nothing, and costs as much as any other
@@ -130,6 +132,10 @@ class SklearnStudent(Student):
         if len(frame):
             proba[:, self._pipeline.classes_] = self._pipeline.predict_proba(self.schema.conform(frame))
         return proba
+
+    def to_graph(self, raw: RawColumns) -> str:
+        """Add the pipeline's nodes; see `distillery.export.Exportable`."""
+        return pipeline_graph(self._pipeline, raw)
 
     def to_files(self) -> dict[str, bytes]:
         """Return ``model.skops`` (scikit-learn pipeline, no pickle) beside spec and schema."""
