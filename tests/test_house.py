@@ -21,7 +21,7 @@ FLOORS: dict[str, set[str]] = {
     "spec": {"errors"},
     "kinds": {"errors", "spec"},
     "data": ROOT_MODULES,
-    "evaluation": ROOT_MODULES | {"data"},
+    "evaluation": ROOT_MODULES | {"data", "export"},
     "distillation": ROOT_MODULES | {"data"},
     "networks": ROOT_MODULES | {"data", "distillation", "export"},
     "trees": ROOT_MODULES | {"data", "export"},

@@ -29,6 +29,7 @@ from distillery.evaluation.quality import (
     paired_ratio,
 )
 from distillery.evaluation.scorecard import Role, Scorecard, Scorecards
+from distillery.export import OnnxModel, Parity, measure_parity
 from distillery.spec import Spec
 
 
@@ -54,6 +55,7 @@ class Entry:
     Attributes:
         name, role, kind, label, settings: as in `Scorecard`.
         model: asked for probabilities where none are given, and measured for its cost.
+        deployed: its exported file: compared with it, and measured for its cost.
         proba: its test probabilities ``(n, K)``; needed of a model that is not at hand.
         valid_proba: its validation probabilities ``(n_valid, K)``.
     """
@@ -64,6 +66,7 @@ class Entry:
     label: str
     settings: Mapping[str, JsonValue] = field(default_factory=dict)
     model: Model | None = None
+    deployed: OnnxModel | None = None
     proba: np.ndarray | None = None
     valid_proba: np.ndarray | None = None
 
@@ -79,6 +82,7 @@ class _Measured:
     replicates: ModelReplicates
     valid_log_loss: float | None
     cost: Cost | None
+    parity: Parity | None
 
     def minus(self, other: _Measured | None, confidence: float) -> dict[str, Comparison]:
         """Compare every metric; with nothing where there is no other."""
@@ -181,8 +185,11 @@ def _measure(
 ) -> _Measured:
     proba = _checked(entry, "test", _test_proba(entry, features), len(y), n_classes)
     quality, replicates = measure_quality(y, proba, resamples, spec.confidence)
-    cost = measure_cost(entry.model, features) if spec.cost and entry.model is not None else None
-    return _Measured(entry, proba, quality, replicates, valid_log_loss, cost)
+    cost = measure_cost(entry.model, features, entry.deployed) if spec.cost and entry.model is not None else None
+    parity = None
+    if entry.model is not None and entry.deployed is not None:
+        parity = measure_parity(entry.model, entry.deployed, features)
+    return _Measured(entry, proba, quality, replicates, valid_log_loss, cost, parity)
 
 
 def _test_proba(entry: Entry, features: pd.DataFrame) -> np.ndarray:
@@ -238,6 +245,7 @@ def _card(one: _Measured, measured: Sequence[_Measured], confidence: float) -> S
         valid_log_loss=one.valid_log_loss,
         agreement=None if teacher is None else measure_agreement(teacher.proba, one.proba),
         cost=one.cost,
+        parity=one.parity,
         retention=one.over(teacher, confidence),
         versus_teacher=one.minus(teacher, confidence),
         lift=one.minus(control, confidence),

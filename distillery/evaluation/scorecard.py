@@ -13,6 +13,7 @@ from distillery.errors import InputError
 from distillery.evaluation.agreement import Agreement
 from distillery.evaluation.cost import Cost
 from distillery.evaluation.quality import Comparison, Estimate, Quality
+from distillery.export import Parity
 
 Role = Literal["teacher", "student", "control", "baseline", "staged"]
 
@@ -31,6 +32,7 @@ class Scorecard(BaseModel):
         valid_log_loss: on the validation split, in nats per row.
         agreement: with the teacher; None for the teacher itself.
         cost: None where it was not or could not be measured.
+        parity: how far its exported file is from it; None where it has none.
         retention: score / teacher's score, for metrics where bigger is better.
         versus_teacher: score minus teacher's score, every metric.
         lift: score minus its control's score; students only.
@@ -50,6 +52,7 @@ class Scorecard(BaseModel):
     valid_log_loss: float | None = None
     agreement: Agreement | None = None
     cost: Cost | None = None
+    parity: Parity | None = None
     retention: dict[str, Estimate] = Field(default_factory=dict)
     versus_teacher: dict[str, Comparison] = Field(default_factory=dict)
     lift: dict[str, Comparison] = Field(default_factory=dict)
@@ -60,14 +63,15 @@ class Scorecard(BaseModel):
         """Return flat names and values for a tracker, the same names for every model.
 
         ``test.<metric>`` with ``_low`` and ``_high``, ``valid.log_loss``, ``agreement.*``,
-        ``cost.*``, ``compression.*``, ``retention.<metric>`` and ``lift.<metric>``; what is
+        ``cost.*``, ``parity.max_difference``, ``compression.*``, ``retention.<metric>`` and ``lift.<metric>``; what is
         undefined is left out.
         """
         groups = {
             "test": _intervals(self.quality.metrics),
             "valid": {"log_loss": self.valid_log_loss},
             "agreement": self.agreement.model_dump() if self.agreement else {},
-            "cost": self.cost.model_dump() if self.cost else {},
+            "cost": self.cost.model_dump(exclude={"runtime"}) if self.cost else {},
+            "parity": {"max_difference": self.parity.max_difference} if self.parity else {},
             "compression": self.compression,
             "retention": {name: estimate.value for name, estimate in self.retention.items()},
             "lift": {name: comparison.difference.value for name, comparison in self.lift.items()},

@@ -5,6 +5,8 @@ from distillery.export.model import Exportable as Exportable
 from distillery.export.model import ExportError as ExportError
 from distillery.export.model import OnnxModel as OnnxModel
 from distillery.export.model import to_onnx as to_onnx
+from distillery.export.parity import Parity as Parity
+from distillery.export.parity import measure_parity as measure_parity
 from distillery.export.raw import RawColumns as RawColumns
 
-__all__ = ["ExportError", "Exportable", "Graph", "OnnxModel", "RawColumns", "to_onnx"]
+__all__ = ["ExportError", "Exportable", "Graph", "OnnxModel", "Parity", "RawColumns", "measure_parity", "to_onnx"]

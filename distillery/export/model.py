@@ -156,9 +156,14 @@ class OnnxModel:
                 stacked[name] = np.stack([columns[c.name] for c in kind], axis=1)
         return stacked
 
+    def run(self, feeds: dict[str, np.ndarray]) -> list[np.ndarray]:
+        """Return the graph's outputs."""
+        outputs: list[np.ndarray] = self.session.run(None, feeds)
+        return outputs
+
     def predict_proba(self, frame: pd.DataFrame) -> np.ndarray:
         """Return probabilities ``(n, K)`` float64 of raw rows."""
-        answers = self.session.run(None, self.feeds(frame))
+        answers = self.run(self.feeds(frame))
         stacked = answers[0] if self.form == "tensors" else np.stack(answers, axis=1)
         return np.asarray(stacked, dtype=np.float64)
 
