@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from pathlib import Path
 
 import mlflow
 import numpy as np
+import onnx
 import pandas as pd
 import requests
 import sqlalchemy.exc
@@ -22,30 +23,17 @@ from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_DOES_
 from mlflow.tracking import MlflowClient
 from mlflow.types import ColSpec, DataType
 from mlflow.types import Schema as MlflowSchema
-from mlflow.types.schema import AnyType
 
 from distillery.data import Schema
 from distillery.errors import InputError, one_line
+from distillery.export import OnnxModel
+from distillery.export.model import output_name
 from distillery.promotion import StagedModel
-from distillery.students import Student
 
 STAGING, PREVIOUS = "staging", "previous-staging"
-DIGEST_TAG, BYTES_TAG, CODE_TAG = "distillery.dataset_digest", "distillery.cost.bytes", "distillery.code_digest"
-ROOT = Path(__file__).resolve().parents[1]
-# What `distillery.students` imports, whatever the kind.
-PACKAGES = (
-    "lightgbm",
-    "mlflow",
-    "numpy",
-    "pandas",
-    "pydantic",
-    "safetensors",
-    "scikit-learn",
-    "scipy",
-    "skops",
-    "torch",
-    "tqdm",
-)
+DIGEST_TAG, BYTES_TAG = "distillery.dataset_digest", "distillery.cost.bytes"
+PACKAGES = ("mlflow-skinny", "numpy", "onnx", "onnxruntime", "pandas")  # all that the promoted file needs
+MODEL_FILE = "model.onnx"
 _ABSENT = {ErrorCode.Name(RESOURCE_DOES_NOT_EXIST), ErrorCode.Name(INVALID_PARAMETER_VALUE)}
 
 
@@ -88,7 +76,7 @@ def staged_version(model_name: str) -> ModelVersion | None:
         raise
 
 
-def score_staged(model_name: str, features: pd.DataFrame, schema: Schema, dataset_digest: str) -> Staged:
+def score_staged(model_name: str, features: pd.DataFrame, dataset_digest: str) -> Staged:
     """Load the staged model and let it predict these raw rows.
 
     A model that cannot be loaded or scored is reported in `StagedModel.problem`: the gate that
@@ -102,12 +90,9 @@ def score_staged(model_name: str, features: pd.DataFrame, schema: Schema, datase
         version=str(version.version),
         bytes=int(size) if size else None,
         other_data=version.tags.get(DIGEST_TAG) != dataset_digest,
-        # A logged model brings its code, but a module that is loaded already is not loaded again.
-        other_code=version.tags.get(CODE_TAG) != code_digest(),
     )
     try:
-        predicted = mlflow.pyfunc.load_model(f"models:/{model_name}/{version.version}").predict(features)
-        proba = predicted[[str(label) for label in schema.classes]].to_numpy(np.float64)
+        proba = open_onnx(model_name, version).predict_proba(features)
     except Exception as error:  # noqa: BLE001  whatever a foreign model raises becomes a failed gate, not a lost run
         problem = f"{type(error).__name__}: {one_line(error)}"
         hint = f"; remove the alias {STAGING!r} of {model_name} to promote without this comparison"
@@ -115,37 +100,52 @@ def score_staged(model_name: str, features: pd.DataFrame, schema: Schema, datase
     return Staged(staged, proba)
 
 
-def code_digest() -> str:
-    """Return the first 16 hex digits of the SHA-256 of the code that a student predicts with."""
-    rooms = (ROOT / "distillery" / name for name in ("data", "distillation", "students"))
-    files = sorted(file for room in rooms for file in room.rglob("*.py"))
-    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
+def open_onnx(model_name: str, version: ModelVersion) -> OnnxModel:
+    """Read a registered version's file.
 
-
-def log_student(student: Student, example: pd.DataFrame) -> str:
-    """Log a student as a pyfunc that predicts from raw columns; return its model URI.
-
-    Nothing is pickled: the model is its own files, and the code that reads them.
+    Raises:
+        RegistryError: it holds none.
+        ArtifactError: the file is none of Distillery's.
     """
     with tempfile.TemporaryDirectory() as folder:
-        write_files(student.to_files(), Path(folder) / "student")
-        info = mlflow.pyfunc.log_model(
+        local = mlflow.artifacts.download_artifacts(f"models:/{model_name}/{version.version}", dst_path=folder)
+        file = Path(local) / MODEL_FILE
+        if not file.exists():
+            raise RegistryError(
+                f"{model_name} version {version.version} must hold {MODEL_FILE}, as what `zenml pipeline run"
+                " distill_pipeline` promotes does; promote a student anew"
+            )
+        return OnnxModel(file.read_bytes())
+
+
+def log_student(exported: OnnxModel, example: pd.DataFrame) -> str:
+    """Log an exported student with MLflow's ONNX flavour; return its model URI.
+
+    Args:
+        exported: a named input per raw column.
+        example: raw rows.
+    """
+    rows = exported.schema.conform(example)
+    with warnings.catch_warnings():  # of its own signature's types
+        warnings.filterwarnings("ignore", message="Hint: Inferred schema contains integer")
+        info = mlflow.onnx.log_model(
+            onnx.load_model_from_string(exported.content),
             name="student",
-            python_model=str(ROOT / "steps" / "_student_model.py"),
-            artifacts={"student": str(Path(folder) / "student")},
-            code_paths=[str(ROOT / "distillery")],
-            signature=signature(student.schema),
-            input_example=example[student.schema.names],
+            onnx_execution_providers=["CPUExecutionProvider"],
+            save_as_external_data=False,  # one file
+            signature=signature(exported.schema),
+            input_example=rows,
             pip_requirements=requirements(),
         )
     return str(info.model_uri)
 
 
-def write_files(files: Mapping[str, bytes], folder: Path) -> None:
-    """Write files into a new folder."""
-    folder.mkdir()
-    for name, content in files.items():
-        (folder / name).write_bytes(content)
+def log_tensors(exported: OnnxModel) -> None:
+    """Log the form with two typed inputs, which costs least per call, beside the model."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "student_tensors.onnx"
+        path.write_bytes(exported.content)
+        mlflow.log_artifact(str(path), "onnx")
 
 
 def requirements() -> list[str]:
@@ -154,13 +154,10 @@ def requirements() -> list[str]:
 
 
 def signature(schema: Schema) -> ModelSignature:
-    """The raw columns it needs, one probability per class out.
-
-    Inputs are typed ``any``: MLflow would refuse a whole number where it expects a double, and a
-    missing value where it expects text. The student reads both, and names what it cannot read.
-    """
-    inputs = MlflowSchema([ColSpec(AnyType(), c.name) for c in schema.columns])
-    return ModelSignature(inputs, MlflowSchema([ColSpec(DataType.double, str(label)) for label in schema.classes]))
+    """The raw columns it needs, one probability per class out."""
+    kinds = {"numeric": DataType.double, "categorical": DataType.string}
+    inputs = MlflowSchema([ColSpec(kinds[c.kind], c.name) for c in schema.columns])
+    return ModelSignature(inputs, MlflowSchema([ColSpec(DataType.float, output_name(c)) for c in schema.classes]))
 
 
 def register(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
-from typing import Annotated
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any
 
 import mlflow
 from mlflow.data.pandas_dataset import from_pandas
@@ -16,6 +16,7 @@ from distillery.data import Table
 from distillery.data.table import Split
 from distillery.distillation import SoftLabels
 from distillery.evaluation import Entry, Scorecards, evaluate_models
+from distillery.export import ExportError, OnnxModel, to_onnx
 from distillery.promotion import Verdict, judge
 from distillery.students import Student
 from distillery.teachers import Teacher
@@ -42,7 +43,7 @@ def evaluate(
     """Measure, judge, and log both; see `evaluate_models` and `judge`."""
     valid, test = table.rows("valid"), table.rows("test")
     with reachable_registry():
-        staged = score_staged(config.model_name, test.features, table.schema, table.digest)
+        staged = score_staged(config.model_name, test.features, table.digest)
     cards = evaluate_models(
         [*_entries(table, teacher, soft_labels, students, controls), *_staged_entry(staged)],
         y=test.labels,
@@ -78,10 +79,12 @@ def _entries(
         settings=flatten(teacher.spec.model_dump(mode="json")),
         model=teacher,
         valid_proba=soft_labels.proba("valid"),
+        **_exported(lambda: to_onnx(teacher)),
     )
-    valid = table.rows("valid").features
     pairs = zip(students, controls, strict=True)
     for role, model in ((r, m) for pair in pairs for r, m in zip(("student", "control"), pair, strict=True)):
+        exported = _exported(model.exported)
+        measured = exported["deployed"] if model.spec.quantize != "none" else model
         yield Entry(
             name=model.spec.title,
             role="student" if role == "student" else "control",
@@ -89,8 +92,19 @@ def _entries(
             label=f"{role} {model.spec.title}",
             settings=flatten(model.spec.model_dump(mode="json")),
             model=model,
-            valid_proba=model.predict_proba(valid),
+            proba=measured.predict_proba(table.rows("test").features),
+            valid_proba=measured.predict_proba(table.rows("valid").features),
+            **exported,
         )
+
+
+def _exported(export: Callable[[], OnnxModel]) -> dict[str, Any]:
+    """Return an entry's exported file, or why there is none."""
+    try:
+        return {"deployed": export()}
+    except ExportError as error:
+        logger.warning("%s", error)
+        return {"export_problem": str(error)}
 
 
 def _staged_entry(staged: Staged) -> Iterator[Entry]:

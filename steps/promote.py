@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +12,7 @@ import mlflow
 import pandas as pd
 from zenml import get_step_context, step
 
+from distillery import __version__
 from distillery.config import DistillConfig
 from distillery.data import Table
 from distillery.evaluation import Scorecard
@@ -19,11 +22,10 @@ from distillery.report.summary import summarize
 from distillery.students import Student
 from steps._registry import (
     BYTES_TAG,
-    CODE_TAG,
     DIGEST_TAG,
     STAGING,
-    code_digest,
     log_student,
+    log_tensors,
     reachable_registry,
     register,
 )
@@ -43,8 +45,8 @@ def promote(
         done = f"{config.model_name} version {verdict.staged.version} stays in {STAGING} ({verdict.reason})"
     elif verdict.action == "promote":
         student = next(s for s in students if s.spec.title == verdict.winner)
-        version = _promote(student, table, report, config)
-        done = f"{verdict.winner} promoted as {config.model_name} version {version} → {STAGING}   ({verdict.reason})"
+        number = _promote(student, table, report, config)
+        done = f"{verdict.winner} promoted as {config.model_name} version {number} → {STAGING}   ({verdict.reason})"
     mlflow.set_tag("distillery.promotion", done)
     print("\n".join(["", summarize(report), *_closing(done, verdict, config)]))
     return done
@@ -54,12 +56,21 @@ def _promote(student: Student, table: Table, report: Report, config: DistillConf
     card = report.scorecards.get("student", student.spec.title)
     example = _example(table)
     with model_run(run_name("student", card.name, student.spec), tags={"distillery.role": "student"}, settings={}):
-        uri = log_student(student, example)
         run = mlflow.active_run()
         tags = {**_version_tags(card, report), "distillery.mlflow_run": run.info.run_id if run else ""}
+        exported = student.exported()
+        uri = log_student(exported.stamped(_origin(config, tags)), example)
+        log_tensors(student.exported("tensors").stamped(_origin(config, tags)))
     description = f"{card.label}: {report.verdict.reason}"
     with reachable_registry():
         return register(uri, config.model_name, tags, description=description, expected=report.verdict.staged.version)
+
+
+def _origin(config: DistillConfig, tags: Mapping[str, str]) -> dict[str, str]:
+    """Return where the file comes from, to be kept in it."""
+    kept = ("distillery.mlflow_run", "distillery.zenml_run", "distillery.git_commit", DIGEST_TAG)
+    versions = {"version.distillery": __version__} | {f"version.{n}": version(n) for n in ("onnx", "onnxruntime")}
+    return {"distillery.scenario": config.name, **{name: tags[name] for name in kept}, **versions}
 
 
 def _example(table: Table, rows: int = 3) -> pd.DataFrame:
@@ -75,7 +86,6 @@ def _version_tags(card: Scorecard, report: Report) -> dict[str, str]:
         **scores,
         BYTES_TAG: str(card.cost.bytes if card.cost else ""),
         DIGEST_TAG: report.data.digest,
-        CODE_TAG: code_digest(),
         "distillery.zenml_run": get_step_context().pipeline_run.name,
         "distillery.git_commit": report.origin.git_commit or "",
     }

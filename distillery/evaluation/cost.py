@@ -77,9 +77,7 @@ COSTS: dict[str, CostInfo] = {
             "Floating point operations to predict one row, averaged over rows; of trees the comparisons along"
             " the path and the additions. Unknown of a ready-made teacher.",
         ),
-        CostInfo(
-            "bytes", "Size", False, "bytes", "Size of the deployed file; without one, of all its files."
-        ),
+        CostInfo("bytes", "Size", False, "bytes", "Size of the deployed file; without one, of all its files."),
         CostInfo(
             "peak_memory_bytes",
             "Peak memory",

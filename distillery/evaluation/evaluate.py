@@ -56,6 +56,7 @@ class Entry:
         name, role, kind, label, settings: as in `Scorecard`.
         model: asked for probabilities where none are given, and measured for its cost.
         deployed: its exported file: compared with it, and measured for its cost.
+        export_problem: why there is none.
         proba: its test probabilities ``(n, K)``; needed of a model that is not at hand.
         valid_proba: its validation probabilities ``(n_valid, K)``.
     """
@@ -67,6 +68,7 @@ class Entry:
     settings: Mapping[str, JsonValue] = field(default_factory=dict)
     model: Model | None = None
     deployed: OnnxModel | None = None
+    export_problem: str = ""
     proba: np.ndarray | None = None
     valid_proba: np.ndarray | None = None
 
@@ -246,6 +248,7 @@ def _card(one: _Measured, measured: Sequence[_Measured], confidence: float) -> S
         agreement=None if teacher is None else measure_agreement(teacher.proba, one.proba),
         cost=one.cost,
         parity=one.parity,
+        export_problem=entry.export_problem,
         retention=one.over(teacher, confidence),
         versus_teacher=one.minus(teacher, confidence),
         lift=one.minus(control, confidence),

@@ -33,6 +33,7 @@ class Scorecard(BaseModel):
         agreement: with the teacher; None for the teacher itself.
         cost: None where it was not or could not be measured.
         parity: how far its exported file is from it; None where it has none.
+        export_problem: why it has none; empty where it has one, or none was wanted.
         retention: score / teacher's score, for metrics where bigger is better.
         versus_teacher: score minus teacher's score, every metric.
         lift: score minus its control's score; students only.
@@ -53,6 +54,7 @@ class Scorecard(BaseModel):
     agreement: Agreement | None = None
     cost: Cost | None = None
     parity: Parity | None = None
+    export_problem: str = ""
     retention: dict[str, Estimate] = Field(default_factory=dict)
     versus_teacher: dict[str, Comparison] = Field(default_factory=dict)
     lift: dict[str, Comparison] = Field(default_factory=dict)

@@ -7,6 +7,19 @@ from distillery.export.model import OnnxModel as OnnxModel
 from distillery.export.model import to_onnx as to_onnx
 from distillery.export.parity import Parity as Parity
 from distillery.export.parity import measure_parity as measure_parity
+from distillery.export.quantize import Quantize as Quantize
+from distillery.export.quantize import quantized as quantized
 from distillery.export.raw import RawColumns as RawColumns
 
-__all__ = ["ExportError", "Exportable", "Graph", "OnnxModel", "Parity", "RawColumns", "measure_parity", "to_onnx"]
+__all__ = [
+    "ExportError",
+    "Exportable",
+    "Graph",
+    "OnnxModel",
+    "Parity",
+    "Quantize",
+    "RawColumns",
+    "measure_parity",
+    "quantized",
+    "to_onnx",
+]

@@ -50,7 +50,7 @@ def output_name(label: Label) -> str:
     return f"probability_{label}"
 
 
-def to_onnx(model: Exportable, *, form: Form = "columns", metadata: Mapping[str, str] | None = None) -> OnnxModel:
+def to_onnx(model: Exportable, *, form: Form = "columns") -> OnnxModel:
     """Return a model as one ONNX graph, its preprocessing included.
 
     Args:
@@ -58,7 +58,6 @@ def to_onnx(model: Exportable, *, form: Form = "columns", metadata: Mapping[str,
         form: ``columns``: a named input per raw column and an output ``probability_<class>`` per class,
             each ``(rows,)``; ``tensors``: the inputs ``numeric`` and ``categorical`` and the output
             ``probabilities`` ``(rows, K)``, which cost least per call.
-        metadata: kept in the file beside columns and classes.
 
     Raises:
         ExportError: it cannot be said in ONNX.
@@ -78,7 +77,7 @@ def to_onnx(model: Exportable, *, form: Form = "columns", metadata: Mapping[str,
         "classes": list(schema.classes),
         "schema_digest": schema.digest,
     }
-    onnx.helper.set_model_props(built, {**(metadata or {}), INTERFACE: json.dumps(interface)})
+    onnx.helper.set_model_props(built, {INTERFACE: json.dumps(interface)})
     return OnnxModel(built.SerializeToString())
 
 
@@ -139,6 +138,12 @@ class OnnxModel:
         options.intra_op_num_threads = self._threads
         options.log_severity_level = 3
         return ort.InferenceSession(self.content, options, providers=["CPUExecutionProvider"])
+
+    def stamped(self, metadata: Mapping[str, str]) -> OnnxModel:
+        """Return the same model with more metadata in its file."""
+        proto = onnx.load_model_from_string(self.content)
+        onnx.helper.set_model_props(proto, {**self.metadata, **metadata})
+        return OnnxModel(proto.SerializeToString(), threads=self._threads)
 
     def feeds(self, frame: pd.DataFrame) -> dict[str, np.ndarray]:
         """Return raw rows as the graph's inputs; extra columns are left out.

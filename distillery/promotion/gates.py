@@ -28,6 +28,9 @@ class GatesSpec(Spec):
         smaller_than_teacher: the saved student must hold fewer bytes than the teacher.
         beats_control: lower log loss than the same student without the teacher: ``shown`` asks
             for a paired interval wholly below zero, ``point`` for a lower value.
+        max_onnx_difference: the largest difference between a probability of the exported file and of the
+            fitted student, on the test rows and on edge rows; a quantized file is judged by the other gates.
+            Without an exported file nothing is promoted, whatever is set here.
         not_worse_than_staged: the paired log loss interval against the staged model, on the same
             test rows, must not lie wholly above zero.
     """
@@ -40,6 +43,7 @@ class GatesSpec(Spec):
     max_latency_p50_us: PositiveFloat | None = None
     smaller_than_teacher: bool = True
     beats_control: Against = "shown"
+    max_onnx_difference: PositiveFloat | None = 1e-5
     not_worse_than_staged: bool = True
 
 
@@ -73,6 +77,8 @@ def judge_gates(card: Scorecard, cards: Scorecards, spec: GatesSpec, *, staged_p
         results.append(_size_gate(card, cards.teacher))
     if spec.beats_control != "off":
         results.append(_control_gate(card, spec.beats_control))
+    if spec.max_onnx_difference is not None or card.parity is None:
+        results.append(_export_gate(card, spec.max_onnx_difference))
     if spec.not_worse_than_staged:
         results.append(_staged_gate(card, cards, staged_problem))
     return results
@@ -122,6 +128,18 @@ def _size_gate(card: Scorecard, teacher: Scorecard) -> GateResult:
         return _gate(name, False, "bytes not measured")
     own, other = card.cost.bytes, teacher.cost.bytes
     return _gate(name, own < other, f"{own:,} bytes, the teacher {other:,}")
+
+
+def _export_gate(card: Scorecard, limit: float | None) -> GateResult:
+    name = "max_onnx_difference"
+    if card.parity is None:
+        return _gate(name, False, card.export_problem or "it was not exported")
+    seen = f"the ONNX file differs by {card.parity.max_difference:.1e} at most, on {card.parity.rows:,} rows"
+    quantize = card.settings.get("quantize", "none")
+    if quantize != "none":
+        return _gate(name, True, f"{seen}; {quantize}, so judged by the gates above")
+    assert limit is not None
+    return _gate(name, card.parity.max_difference <= limit, f"{seen}, at most {limit:.0e} asked")
 
 
 def _control_gate(card: Scorecard, how: Against) -> GateResult:

@@ -22,7 +22,6 @@ class StagedModel(BaseModel):
         bytes: of its saved files; None where unknown.
         other_data: it was made from another dataset or another split of it, so this run's test
             rows may have been among its training rows.
-        other_code: it was promoted with other code of this package than it was scored with.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -31,7 +30,6 @@ class StagedModel(BaseModel):
     problem: str = ""
     bytes: int | None = None
     other_data: bool = False
-    other_code: bool = False
 
 
 class Judgement(BaseModel):
@@ -79,8 +77,6 @@ class Verdict(BaseModel):
         if version is not None and self.staged.other_data:
             seen = "it may have seen these test rows, so the comparison can flatter it"
             found.append(f"staged version {version} was made from another dataset or split: {seen}")
-        if version is not None and self.staged.other_code:
-            found.append(f"staged version {version} was promoted by other code, and was scored here with today's")
         return found
 
     def judgement(self, name: str) -> Judgement:

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Protocol, Self, TypeVar
+from typing import ClassVar, Protocol, Self, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,8 @@ from distillery.data.model import ParameterCount, saved_bytes
 from distillery.distillation import SoftLabels
 from distillery.distillation.soft_labels import to_logits
 from distillery.errors import TrainingError
-from distillery.export import ExportError, RawColumns
+from distillery.export import ExportError, OnnxModel, Quantize, RawColumns, quantized, to_onnx
+from distillery.export.raw import Form
 from distillery.spec import Spec
 from distillery.students.search import OnTrial, SearchSpec, Trial, best_of, run_trials
 
@@ -148,6 +149,14 @@ class Student(ABC):
         """
         raise ExportError(f"a student of kind {self.spec.kind} cannot be exported: its class defines no `to_graph`")
 
+    def exported(self, form: Form = "columns") -> OnnxModel:
+        """Return the file that is deployed; see `distillery.export.to_onnx`.
+
+        Raises:
+            ExportError: its kind has no ONNX form.
+        """
+        return quantized(to_onnx(self, form=form), self.spec.quantize)
+
 
 S = TypeVar("S", bound=Student)
 
@@ -160,17 +169,21 @@ class CandidateSpec(Spec, ABC):
         name: names the step, the run and the rows of the report; by default the kind.
         alpha: weight of the soft labels, in [0, 1].
         hard_weight: weight of the hard labels; by default 1 − α.
+        quantize: the weights of the exported file: ``int8``, ``float16``, or ``none`` for float32; torch
+            students only. What is measured, judged and promoted is the quantized file.
         max_parameters, max_bytes, max_features: hard budgets of the deployable student: fitted
-            numbers, bytes of its files, raw columns. What can shrink shrinks to meet them; a
+            numbers, bytes of its exported file, raw columns. What can shrink shrinks to meet them; a
             student that still exceeds one is refused.
         search: which settings to choose on the validation split; a fitted student's own spec holds
             those that were chosen.
     """
 
+    quantizable: ClassVar[bool] = False
     kind: str
     name: str = Field("", pattern=r"^[A-Za-z0-9_-]*$", max_length=60)
     alpha: float = Field(0.8, ge=0, le=1)
     hard_weight: float | None = Field(None, ge=0)
+    quantize: Quantize = "none"
     max_parameters: PositiveInt | None = None
     max_bytes: PositiveInt | None = None
     max_features: PositiveInt | None = None
@@ -180,6 +193,12 @@ class CandidateSpec(Spec, ABC):
     def _can_be_searched(self) -> Self:
         if self.search is not None:
             self.search.points(self)
+        return self
+
+    @model_validator(mode="after")
+    def _can_be_quantized(self) -> Self:
+        if self.quantize != "none" and not self.quantizable:
+            raise ValueError(f"quantize must be none for {self.kind}, got {self.quantize}: it has no layers of weights")
         return self
 
     @model_validator(mode="after")
@@ -283,11 +302,11 @@ class CandidateSpec(Spec, ABC):
         """Say which budget a student exceeds and what to do; None where it keeps them all."""
         spent = {
             "max_parameters": (self.max_parameters, student.parameter_count().total, "parameters"),
-            "max_bytes": (self.max_bytes, saved_bytes(student), "bytes"),
+            "max_bytes": (self.max_bytes, self.max_bytes and deployed_bytes(student), "bytes"),
             "max_features": (self.max_features, len(student.schema.columns), "raw columns"),
         }
         for budget, (most, got, unit) in spent.items():
-            if most is not None and got > most:
+            if most is not None and got is not None and got > most:
                 return (
                     f"{self.title} must keep {budget} = {most:,}, got {got:,} {unit}; raise {budget}, or"
                     f" {self.shrinking_advice(budget)}"
@@ -310,6 +329,14 @@ class CandidateSpec(Spec, ABC):
     def shrinking_advice(self, budget: str) -> str:
         """Say what the user can do to stay below a budget."""
         return "drop columns of the source" if budget == "max_features" else "choose a smaller kind of student"
+
+
+def deployed_bytes(student: Student) -> int:
+    """Return the size of the exported file, or of the files it is saved as where its kind has no ONNX form."""
+    try:
+        return len(student.exported().content)
+    except ExportError:
+        return saved_bytes(student)
 
 
 def _valid_log_loss(student: Student, valid: Rows) -> float:

@@ -6,7 +6,7 @@ import json
 from abc import ABC
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from typing import Self, final
+from typing import ClassVar, Self, final
 
 import numpy as np
 import pandas as pd
@@ -37,6 +37,7 @@ class TorchSpec(NetworkFields, SoftFields, CandidateSpec, ABC):
         features: how many raw columns the student may need; null for all.
     """
 
+    quantizable: ClassVar[bool] = True
     augment: ResampleSpec | None = Field(default_factory=ResampleSpec)
     features: FeaturesSpec | None = None
 
