@@ -53,6 +53,8 @@ def full(card: Callable[..., Scorecard]) -> Scorecard:
             latency_p50_us=1.0,
             latency_p99_us=2.0,
             rows_per_second=10.0,
+            native_latency_p50_us=99.0,
+            native_rows_per_second=9.0,
             raw_columns=2,
         ),
         retention={"auc_roc": one},
@@ -74,6 +76,7 @@ def test_metrics_have_the_documented_names(full: Scorecard) -> None:
         "cost.raw_columns",
     }
     expected |= {"cost.latency_p50_us", "cost.latency_p99_us", "cost.rows_per_second"}
+    expected |= {"cost.native_latency_p50_us", "cost.native_rows_per_second"}
     expected |= {"compression.params", "retention.auc_roc", "lift.auc_roc"}
     assert set(metrics) == expected
     assert all(type(value) is float for value in metrics.values())

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from distillery.evaluation import METRICS, Agreement, Comparison, Cost, Estimate, Quality, Scorecard, Scorecards
+from distillery.export import Parity
 
 
 def make_estimate(value: float | None, width: float = 0.01) -> Estimate:
@@ -29,6 +30,8 @@ def make_cost(**changes: Any) -> Cost:
         "latency_p50_us": 100.0,
         "latency_p99_us": 200.0,
         "rows_per_second": 1e5,
+        "native_latency_p50_us": 900.0,
+        "native_rows_per_second": 1e4,
         "raw_columns": 20,
     }
     return Cost.model_validate(base | changes)
@@ -41,6 +44,7 @@ def make_card(role: str, name: str, *, loss: float | None = 0.4, **fields: Any) 
     if role == "student":
         base["agreement"] = Agreement(rate=0.95, disagreement=0.05, kl=0.01, spearman=0.9)
         base["retention"] = {"auc_roc": make_estimate(0.995)}
+        base["parity"] = Parity(max_difference=2e-7, rows=1000, edge_rows=40)
         base["lift"] = {"log_loss": make_comparison(-0.02, "better")}
     return Scorecard.model_validate({"role": role, "name": name} | base | fields)
 

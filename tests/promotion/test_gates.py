@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from distillery.evaluation import Agreement
+from distillery.export import Parity
 from distillery.promotion import GateResult, GatesSpec
 from distillery.promotion.gates import judge_gates
 
@@ -18,6 +19,7 @@ OFF: dict[str, Any] = {
     "max_bytes": None,
     "smaller_than_teacher": False,
     "beats_control": "off",
+    "max_onnx_difference": None,
     "not_worse_than_staged": False,
 }
 
@@ -194,3 +196,29 @@ def test_the_defaults_judge_six_gates(card: Make, cards: Make) -> None:
         "not_worse_than_staged",
     ]
     assert all(r.passed for r in results)
+
+
+@pytest.mark.parametrize(
+    ("difference", "quantize", "passed", "text"),
+    [
+        (1e-5, "none", True, "the ONNX file differs by 1.0e-05 at most, on 900 rows, at most 1e-05 asked"),
+        (2e-5, "none", False, "the ONNX file differs by 2.0e-05 at most, on 900 rows, at most 1e-05 asked"),
+        (float("inf"), "none", False, "the ONNX file differs by inf at most, on 900 rows, at most 1e-05 asked"),
+        (2e-3, "int8", True, "the ONNX file differs by 2.0e-03 at most, on 900 rows; int8, so judged by the gates"),
+    ],
+)
+def test_the_exported_file_must_say_what_the_student_says(
+    judge_one: Make, difference: float, quantize: str, passed: bool, text: str
+) -> None:
+    """A quantized file has its own quality figures, and those are judged."""
+    parity = Parity(max_difference=difference, rows=900, edge_rows=30)
+    result = judge_one("max_onnx_difference", 1e-5, parity=parity, settings={"quantize": quantize})
+    assert result.passed == passed
+    assert result.text.startswith(text)
+
+
+def test_what_cannot_be_exported_cannot_be_promoted(card: Make, cards: Make) -> None:
+    """Even where the gate is switched off."""
+    student = card("student", "small", parity=None, export_problem="its class defines no `to_graph`")
+    (result,) = judge_gates(student, cards(student), GatesSpec(**OFF))
+    assert result == GateResult(gate="max_onnx_difference", passed=False, text="its class defines no `to_graph`")

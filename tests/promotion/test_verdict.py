@@ -30,7 +30,7 @@ def test_the_first_student_that_passes_is_promoted(card: Make, cards: Make) -> N
     """The gates are counted in the reason."""
     verdict = judge(cards(card("student", "small")), GatesSpec(), NOTHING)
     assert (verdict.action, verdict.winner) == ("promote", "small")
-    assert verdict.reason == "6 of 6 gates; nothing was staged before"
+    assert verdict.reason == "7 of 7 gates; nothing was staged before"
 
 
 def test_the_lowest_validation_log_loss_wins(card: Make, cards: Make) -> None:
@@ -50,7 +50,7 @@ def test_a_failed_candidate_cannot_win(card: Make, cards: Make, estimate: Make) 
     verdict = judge(cards(better, card("student", "sound")), GatesSpec(), NOTHING)
     assert verdict.winner == "sound"
     assert [j.passed for j in verdict.judgements] == [False, True]
-    assert verdict.judgement("better").score == "5 of 6 gates"
+    assert verdict.judgement("better").score == "6 of 7 gates"
 
 
 def test_a_refusal_names_the_failed_gate_of_each_candidate(card: Make, cards: Make, estimate: Make, cost: Make) -> None:
@@ -84,7 +84,7 @@ def test_the_staged_model_goes_only_for_a_better_or_smaller_one(
     """Better must be shown; as good must be smaller; else the staged one stays."""
     found = against(value, verdict, size=size)
     assert (found.action, found.winner) == (action, "small")
-    assert found.reason.startswith(f"6 of 6 gates; log loss {value:+.4f} [")
+    assert found.reason.startswith(f"7 of 7 gates; log loss {value:+.4f} [")
     assert found.reason.endswith(reason)
 
 
@@ -113,7 +113,7 @@ def test_a_staged_model_that_cannot_be_scored_blocks(card: Make, cards: Make) ->
     assert "could not be scored on these test rows: files are incomplete" in refused.reason
     promoted = judge(cards(student), GatesSpec(not_worse_than_staged=False), staged)
     assert promoted.action == "promote"
-    assert promoted.reason == "5 of 5 gates; the staged model was not compared"
+    assert promoted.reason == "6 of 6 gates; the staged model was not compared"
 
 
 def test_a_comparison_on_other_data_is_warned_of(against: Make) -> None:
@@ -128,15 +128,3 @@ def test_a_verdict_survives_json(against: Make) -> None:
     """What is saved beside the model is read back."""
     found = against(-0.02, "better")
     assert Verdict.model_validate_json(found.model_dump_json()) == found
-
-
-def test_a_staged_model_of_other_code_comes_with_a_warning():
-    """It is scored with the code of today, which is not what serves it."""
-    verdict = Verdict(
-        action="refuse",
-        winner=None,
-        reason="",
-        judgements=(),
-        staged=StagedModel(version="3", other_code=True),
-    )
-    assert verdict.warnings == ["staged version 3 was promoted by other code, and was scored here with today's"]

@@ -46,6 +46,8 @@ class Figures:
             latency_p50_us=12.0 * n,
             latency_p99_us=99.0 * n,
             rows_per_second=4567.0 * n,
+            native_latency_p50_us=99.0,
+            native_rows_per_second=9.0,
             raw_columns=20,
         )
 
