@@ -31,7 +31,7 @@ class ColumnEncoder(nn.Module):
 
     Attributes:
         width: components.
-        owner: the raw column of each component ``(width,)``: numeric ones first, then categorical ones.
+        owner: the raw column of each component ``(width,)``, in the order of `Schema.encoded`.
     """
 
     def __init__(self, reading: Reading, *, frequencies: int, embedding: int) -> None:

@@ -119,7 +119,7 @@ class BoostedSpec(CandidateSpec):
 
 def _names(schema: Schema, positions: np.ndarray) -> set[str]:
     """Return the columns at these positions of encoded rows."""
-    columns = [*schema.numeric, *schema.categorical]
+    columns = schema.encoded
     return {columns[i].name for i in positions}
 
 
@@ -139,7 +139,7 @@ class BoostedStudent(Student):
         self.schema = schema
         self.history: list[dict[str, float]] = []
         gains = trees.gains[trees.used] / trees.gains.sum()
-        columns = [*schema.numeric, *schema.categorical]
+        columns = schema.encoded
         self.selected_features = tuple(
             Selected(columns[i].name, float(gains[i])) for i in np.argsort(-gains, kind="stable")
         )
