@@ -250,7 +250,7 @@ class CandidateSpec(Spec, ABC):
         def score(key: str) -> float:
             nonlocal best
             student = points[key].fit_as_is(lesson, seed=seed)
-            loss = _valid_log_loss(student, lesson.valid)
+            loss = valid_log_loss(student, lesson.valid)
             if best is None or loss < best[0]:
                 best = loss, key, student
             return loss
@@ -312,7 +312,7 @@ class CandidateSpec(Spec, ABC):
         return "drop columns of the source" if budget == "max_features" else "choose a smaller kind of student"
 
 
-def _valid_log_loss(student: Student, valid: Rows) -> float:
+def valid_log_loss(student: Student, valid: Rows) -> float:
     """Return the weighted mean log loss on hard labels, in nats per row."""
     classes = np.arange(student.schema.n_classes)
     proba = student.predict_proba(valid.features)
