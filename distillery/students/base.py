@@ -69,7 +69,9 @@ class Lesson:
             features = pd.util.hash_pandas_object(rows.features, index=False)
             for values in (features.to_numpy(), rows.labels, weights):
                 total.update(np.ascontiguousarray(values).tobytes())
-        total.update(np.ascontiguousarray(self.soft).tobytes())
+        for soft in (self.soft, self.valid_soft):
+            if soft is not None:
+                total.update(np.ascontiguousarray(soft).tobytes())
         return total.hexdigest()[:16]
 
 
