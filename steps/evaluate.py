@@ -11,11 +11,12 @@ from mlflow.data.pandas_dataset import from_pandas
 from zenml import step
 from zenml.logger import get_logger
 
-from distillery.config import DistillConfig, flatten
+from distillery.config import DistillConfig
 from distillery.data import Table
 from distillery.data.table import Split
 from distillery.distillation import SoftLabels
 from distillery.evaluation import Entry, Scorecards, evaluate_models
+from distillery.library import student_entry, teacher_entry
 from distillery.promotion import Verdict, judge
 from distillery.students import Student
 from distillery.teachers import Teacher
@@ -69,28 +70,11 @@ def evaluate(
 def _entries(
     table: Table, teacher: Teacher, soft_labels: SoftLabels, students: list[Student], controls: list[Student]
 ) -> Iterator[Entry]:
-    kind = str(getattr(teacher.spec, "kind", ""))
-    yield Entry(
-        name=kind,
-        role="teacher",
-        kind=kind,
-        label=f"teacher {kind}",
-        settings=flatten(teacher.spec.model_dump(mode="json")),
-        model=teacher,
-        valid_proba=soft_labels.proba("valid"),
-    )
+    yield teacher_entry(teacher, soft_labels.proba("valid"))
     valid = table.rows("valid").features
-    pairs = zip(students, controls, strict=True)
-    for role, model in ((r, m) for pair in pairs for r, m in zip(("student", "control"), pair, strict=True)):
-        yield Entry(
-            name=model.spec.title,
-            role="student" if role == "student" else "control",
-            kind=str(getattr(model.spec, "kind", "")),
-            label=f"{role} {model.spec.title}",
-            settings=flatten(model.spec.model_dump(mode="json")),
-            model=model,
-            valid_proba=model.predict_proba(valid),
-        )
+    for student, control in zip(students, controls, strict=True):
+        yield student_entry("student", student, student.predict_proba(valid))
+        yield student_entry("control", control, control.predict_proba(valid))
 
 
 def _staged_entry(staged: Staged) -> Iterator[Entry]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import final
+from typing import Literal, final
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from distillery.config import DistillConfig, flatten
 from distillery.data import Rows, Table
 from distillery.data.schema import Label
 from distillery.distillation import SoftLabels, generate_soft_labels
-from distillery.evaluation import Entry, Role, Scorecards, evaluate_models
+from distillery.evaluation import Entry, Scorecards, evaluate_models
 from distillery.students import Answers, Student, lesson_of
 from distillery.teachers import Teacher
 
@@ -98,10 +98,47 @@ def teach(
     return tuple(fitted["student"]), tuple(fitted["control"])
 
 
-def teacher_entry(teacher: Teacher) -> Entry:
-    """Return a fitted teacher as something to be measured."""
+def measure(table: Table, config: DistillConfig, *, progress: Progress = silent) -> tuple[Outcome, Scorecards]:
+    """Do what `distil_table` does, and measure teacher, students and controls on the table's test rows.
+
+    Raises:
+        DataError: a class has fewer training rows than folds.
+        TrainingError: a fit failed, or a student exceeds its budget.
+    """
+    outcome = distil_table(table, config, progress=progress)
+    teacher = teacher_entry(outcome.teacher)
+    return outcome, score_on_test(teacher, outcome.students, outcome.controls, table=table, config=config)
+
+
+def teacher_entry(teacher: Teacher, valid_proba: np.ndarray | None = None) -> Entry:
+    """Return a fitted teacher as something to be measured, with its probabilities of the validation rows, if any."""
     kind, settings = teacher.spec.kind, flatten(teacher.spec.model_dump(mode="json"))
-    return Entry(kind, "teacher", kind, f"teacher {kind}", settings, model=teacher)
+    return Entry(kind, "teacher", kind, f"teacher {kind}", settings, model=teacher, valid_proba=valid_proba)
+
+
+def student_entry(
+    role: Literal["student", "control"], student: Student, valid_proba: np.ndarray | None = None
+) -> Entry:
+    """Return a student or a control as something to be measured; see `teacher_entry`."""
+    title, settings = student.spec.title, flatten(student.spec.model_dump(mode="json"))
+    label = f"{role} {title}"
+    return Entry(title, role, student.spec.kind, label, settings, model=student, valid_proba=valid_proba)
+
+
+def score_on_test(
+    teacher: Entry, students: Sequence[Student], controls: Sequence[Student], *, table: Table, config: DistillConfig
+) -> Scorecards:
+    """Do what `score` does with a table's test rows."""
+    return score(
+        teacher,
+        students,
+        controls,
+        rows=table.rows("test"),
+        classes=table.schema.classes,
+        config=config,
+        groups=table.groups("test"),
+        prior=table.rows("train").class_shares(table.schema.n_classes),
+    )
 
 
 def score(
@@ -129,9 +166,10 @@ def score(
     Raises:
         InputError: a model gives no valid probabilities.
     """
-    pairs: tuple[tuple[Role, Sequence[Student]], ...] = (("student", students), ("control", controls))
+    measured = [student_entry("student", model) for model in students]
+    measured += [student_entry("control", model) for model in controls]
     return evaluate_models(
-        [teacher, *(_entry(role, model) for role, models in pairs for model in models)],
+        [teacher, *measured],
         y=rows.labels,
         features=rows.features,
         weights=rows.weights,
@@ -142,11 +180,6 @@ def score(
         classes=classes,
         prior=prior,
     )
-
-
-def _entry(role: Role, student: Student) -> Entry:
-    title, settings = student.spec.title, flatten(student.spec.model_dump(mode="json"))
-    return Entry(title, role, student.spec.kind, f"{role} {title}", settings, model=student)
 
 
 def of_kind(given: object) -> object:
