@@ -10,7 +10,7 @@ import statistics
 
 from distillery.config import DistillConfig
 from distillery.evaluation import Scorecard, Scorecards
-from distillery.library import distil_table, score, teacher_entry
+from distillery.library import measure
 
 
 def arguments() -> argparse.Namespace:
@@ -29,17 +29,8 @@ def arguments() -> argparse.Namespace:
 def distil(config: DistillConfig) -> Scorecards:
     """Do in memory what the pipeline does in steps."""
     table = config.source.load(config.seed)
-    outcome = distil_table(table, config, progress=lambda line: print(f"seed {config.seed}: {line}", flush=True))
-    return score(
-        teacher_entry(outcome.teacher),
-        outcome.students,
-        outcome.controls,
-        rows=table.rows("test"),
-        classes=table.schema.classes,
-        config=config,
-        groups=table.groups("test"),
-        prior=table.rows("train").class_shares(table.schema.n_classes),
-    )
+    _, cards = measure(table, config, progress=lambda line: print(f"seed {config.seed}: {line}", flush=True))
+    return cards
 
 
 def row(label: str, cards: list[Scorecard]) -> str:

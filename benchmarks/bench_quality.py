@@ -25,7 +25,7 @@ from distillery.data.build import build_table
 from distillery.data.model import Model, saved_bytes
 from distillery.data.sources import FileSpec
 from distillery.evaluation import Scorecard
-from distillery.library import distil_table, score, teacher_entry
+from distillery.library import measure
 from distillery.report.formats import size
 from distillery.students.torch_student import TorchStudent
 
@@ -75,7 +75,7 @@ def configure(entry: dict[str, Any], data: Path, seed: int) -> DistillConfig:
     )
 
 
-def measure(entry: dict[str, Any], data: Path, seed: int) -> dict[str, Any]:
+def distil(entry: dict[str, Any], data: Path, seed: int) -> dict[str, Any]:
     """Distil one set with one seed; return what is told about every model."""
     config = configure(entry, data, seed)
     table = load(entry, config)
@@ -88,15 +88,7 @@ def measure(entry: dict[str, Any], data: Path, seed: int) -> dict[str, Any]:
             name, took = line.removesuffix(" s").split(" fitted in ")
             seconds[name] = float(took)
 
-    outcome = distil_table(table, config, progress=progress)
-    cards = score(
-        teacher_entry(outcome.teacher),
-        outcome.students,
-        outcome.controls,
-        rows=table.rows("test"),
-        classes=table.schema.classes,
-        config=config,
-    )
+    outcome, cards = measure(table, config, progress=progress)
     models: dict[str, Model] = {cards.teacher.label: outcome.teacher}
     models |= {f"student {s.spec.title}": s for s in outcome.students}
     models |= {f"control {s.spec.title}": s for s in outcome.controls}
@@ -236,7 +228,7 @@ def main() -> None:
         for seed in range(given.seeds):
             if given.again or str(seed) not in known()[name]:
                 print(name, flush=True)
-                keep(name, seed, measure(entry, given.data, seed))
+                keep(name, seed, distil(entry, given.data, seed))
     results = known()
     table, verdicts = list(lines(results)), list(judged(results))
     print("\n".join([*table, "", *verdicts]))

@@ -22,7 +22,6 @@ from sklearn.metrics import log_loss
 from distillery.config import DistillConfig
 from distillery.data import RawEncoder, Rows, Schema, Table
 from distillery.distillation import generate_soft_labels
-from distillery.networks.selection import columns_of
 from distillery.networks.settings import FeaturesSpec
 from distillery.students import Lesson, lesson_of
 from distillery.students.torch_student import TorchSpec, narrowed
@@ -72,8 +71,8 @@ def by_lassonet(lesson: Lesson, keep: int, seed: int) -> tuple[str, ...]:
     model = LassoNetClassifier(hidden_dims=(64,), groups=groups, random_state=seed, verbose=0, batch_size=512)
     model.path(train, lesson.train.labels, X_val=valid, y_val=lesson.valid.labels)
     scores = np.array([model.feature_importances_[group].max().item() for group in groups])
-    names = columns_of(lesson.schema)
-    return tuple(names[i] for i in np.argsort(-scores, kind="stable")[:keep])
+    columns = lesson.schema.encoded
+    return tuple(columns[i].name for i in np.argsort(-scores, kind="stable")[:keep])
 
 
 def _arrays(schema: Schema, rows: Rows) -> tuple[np.ndarray, list[list[int]]]:

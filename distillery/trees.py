@@ -25,7 +25,7 @@ class TreeEncoder:
         self._first_code, self._width = len(schema.numeric), len(schema.columns)
 
     def __call__(self, frame: pd.DataFrame) -> np.ndarray:
-        """Return rows ``(n, d)`` float64, the numeric columns first."""
+        """Return rows ``(n, d)`` float64, in the order of `Schema.encoded`."""
         numbers, codes = self._encode(frame)
         return np.hstack([numbers, np.where(codes >= RawEncoder.FIRST, codes - RawEncoder.FIRST, np.nan)])
 

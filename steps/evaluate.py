@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
-from typing import Annotated, Any
+from collections.abc import Iterator
+from typing import Annotated
 
 import mlflow
 from mlflow.data.pandas_dataset import from_pandas
 from zenml import step
 from zenml.logger import get_logger
 
-from distillery.config import DistillConfig, flatten
+from distillery.config import DistillConfig
 from distillery.data import Table
 from distillery.data.table import Split
 from distillery.distillation import SoftLabels
 from distillery.evaluation import Entry, Scorecards, evaluate_models
-from distillery.export import ExportError, OnnxModel, to_onnx
+from distillery.library import student_entry, teacher_entry
 from distillery.promotion import Verdict, judge
 from distillery.students import Student
 from distillery.teachers import Teacher
@@ -45,7 +45,7 @@ def evaluate(
     with reachable_registry():
         staged = score_staged(config.model_name, test.features, table.digest)
     cards = evaluate_models(
-        [*_entries(table, teacher, soft_labels, students, controls), *_staged_entry(staged)],
+        [*_entries(table, teacher, soft_labels, students, controls, config), *_staged_entry(staged)],
         y=test.labels,
         features=test.features,
         weights=test.weights,
@@ -61,6 +61,8 @@ def evaluate(
     )
     for warning in cards.warnings:
         logger.warning(warning)
+    for card in (c for c in cards.cards if c.export_problem):
+        logger.warning("%s has no ONNX file: %s", card.label, card.export_problem)
     verdict = judge(cards, config.gates, staged.model)
     _log_parent(table, config, verdict)
     _log_models(cards, teacher, students, controls)
@@ -68,43 +70,18 @@ def evaluate(
 
 
 def _entries(
-    table: Table, teacher: Teacher, soft_labels: SoftLabels, students: list[Student], controls: list[Student]
+    table: Table,
+    teacher: Teacher,
+    soft_labels: SoftLabels,
+    students: list[Student],
+    controls: list[Student],
+    config: DistillConfig,
 ) -> Iterator[Entry]:
-    kind = str(getattr(teacher.spec, "kind", ""))
-    yield Entry(
-        name=kind,
-        role="teacher",
-        kind=kind,
-        label=f"teacher {kind}",
-        settings=flatten(teacher.spec.model_dump(mode="json")),
-        model=teacher,
-        valid_proba=soft_labels.proba("valid"),
-        **_exported(lambda: to_onnx(teacher)),
-    )
-    pairs = zip(students, controls, strict=True)
-    for role, model in ((r, m) for pair in pairs for r, m in zip(("student", "control"), pair, strict=True)):
-        exported = _exported(model.exported)
-        measured = exported["deployed"] if model.spec.quantize != "none" else model
-        yield Entry(
-            name=model.spec.title,
-            role="student" if role == "student" else "control",
-            kind=str(getattr(model.spec, "kind", "")),
-            label=f"{role} {model.spec.title}",
-            settings=flatten(model.spec.model_dump(mode="json")),
-            model=model,
-            proba=measured.predict_proba(table.rows("test").features),
-            valid_proba=measured.predict_proba(table.rows("valid").features),
-            **exported,
-        )
-
-
-def _exported(export: Callable[[], OnnxModel]) -> dict[str, Any]:
-    """Return an entry's exported file, or why there is none."""
-    try:
-        return {"deployed": export()}
-    except ExportError as error:
-        logger.warning("%s", error)
-        return {"export_problem": str(error)}
+    yield teacher_entry(teacher, soft_labels.proba("valid"), export=config.evaluation.cost)
+    valid = table.rows("valid").features
+    for student, control in zip(students, controls, strict=True):
+        yield student_entry("student", student, valid)
+        yield student_entry("control", control, valid)
 
 
 def _staged_entry(staged: Staged) -> Iterator[Entry]:

@@ -90,6 +90,11 @@ class Schema(BaseModel):
         return [c for c in self.columns if c.kind == "categorical"]
 
     @property
+    def encoded(self) -> list[Column]:
+        """The columns in the order in which every encoder gives them: numeric ones first."""
+        return [*self.numeric, *self.categorical]
+
+    @property
     def digest(self) -> str:
         """The first 16 hex digits of the schema's SHA-256."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]

@@ -7,6 +7,7 @@ from typing import final
 
 import numpy as np
 
+from distillery.data.probabilities import SLACK
 from distillery.errors import InputError, shortlist
 
 ECE_BINS = 15
@@ -65,7 +66,7 @@ def as_probabilities(proba: np.ndarray, n: int) -> np.ndarray:
 def _normalised(values: np.ndarray) -> np.ndarray:
     sums = values.sum(axis=1)
     row = int(np.abs(sums - 1).argmax()) if len(sums) else 0
-    if len(sums) and abs(sums[row] - 1) > 1e-3:
+    if len(sums) and abs(sums[row] - 1) > SLACK:
         raise InputError(f"probabilities must sum to 1 in each row (within 1e-3), got {sums[row]:.6g} in row {row}")
     # Only where it is needed: dividing by 1 - 1e-16 would split ties, and a second pass must change nothing.
     return np.asarray(values / np.where(np.abs(sums - 1) > FLOAT64_SLACK, sums, 1)[:, None])

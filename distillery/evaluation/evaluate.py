@@ -72,6 +72,18 @@ class Entry:
     proba: np.ndarray | None = None
     valid_proba: np.ndarray | None = None
 
+    def predict_proba(self, frame: pd.DataFrame) -> np.ndarray:
+        """Return what it answers ``(n, K)``: the model, or its file where that was quantized.
+
+        Raises:
+            InputError: it is not at hand.
+        """
+        quantized = self.settings.get("quantize", "none") != "none"
+        answering = self.deployed if quantized else self.model
+        if answering is None:
+            raise InputError(f"{self.role} {self.name!r} must bring a model or its test probabilities, got neither")
+        return answering.predict_proba(frame)
+
 
 @final
 @dataclass(frozen=True)
@@ -195,11 +207,7 @@ def _measure(
 
 
 def _test_proba(entry: Entry, features: pd.DataFrame) -> np.ndarray:
-    if entry.proba is not None:
-        return entry.proba
-    if entry.model is None:
-        raise InputError(f"{_called(entry)} must bring a model or its test probabilities, got neither")
-    return entry.model.predict_proba(features)
+    return entry.predict_proba(features) if entry.proba is None else entry.proba
 
 
 def _valid_log_loss(

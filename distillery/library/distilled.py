@@ -20,7 +20,7 @@ from distillery.distillation import SoftLabels
 from distillery.errors import DataError
 from distillery.evaluation import EvaluationSpec, Scorecard, Scorecards
 from distillery.library.given import GivenTeacher
-from distillery.library.memory import of_kind, score, teach
+from distillery.library.memory import of_kind, score_on_test, teach
 from distillery.library.saved import load_teacher, save
 from distillery.students import CandidateSpec, Student
 
@@ -149,16 +149,7 @@ def distil(
         )
     labels = given.soft_labels()
     students, controls = teach(table, given, labels, config, control=control)
-    cards = score(
-        given.entry(),
-        students,
-        controls,
-        rows=table.rows("test"),
-        prior=table.rows("train").class_shares(table.schema.n_classes),
-        classes=table.schema.classes,
-        config=config,
-        groups=table.groups("test"),
-    )
+    cards = score_on_test(given.entry(), students, controls, table=table, config=config)
     return DistilledStudent(students[0], controls[0] if controls else None, cards, labels)
 
 

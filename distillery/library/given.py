@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, final
+from typing import Any, NoReturn, final
 
 import numpy as np
 import pandas as pd
 
 from distillery.data import Schema, Table
+from distillery.data.probabilities import put_right
 from distillery.data.schema import as_text
 from distillery.data.table import SPLIT_COLUMN, SPLITS
 from distillery.distillation import SoftLabels
@@ -18,8 +19,6 @@ from distillery.evaluation import Entry
 from distillery.library.memory import teacher_entry
 from distillery.students import Student
 from distillery.teachers import Teacher
-
-SLACK = 1e-3  # what float32 may leave a probability or a row's sum off by
 
 
 @final
@@ -134,11 +133,8 @@ def _checked(answer: Any, n: int, n_classes: int) -> np.ndarray:
     proba = np.asarray(answer, dtype=np.float64)
     if proba.shape != (n, n_classes):
         raise DataError(f"the teacher must give probabilities ({n}, {n_classes}), got shape {proba.shape}")
-    wrong = ~((proba >= -SLACK).all(axis=1) & (np.abs(proba.sum(axis=1) - 1) <= SLACK))
-    if wrong.any():
-        raise DataError(
-            "the teacher must give probabilities in [0, 1] that sum to 1, got"
-            f" {proba[wrong][0].tolist()} in row {int(wrong.argmax())} ({int(wrong.sum())} such rows)"
-        )
-    proba = proba.clip(0, 1)
-    return np.asarray(proba / proba.sum(axis=1, keepdims=True))
+    return put_right(proba, _refuse)
+
+
+def _refuse(got: str) -> NoReturn:
+    raise DataError(f"the teacher must give probabilities in [0, 1] that sum to 1, got {got}")

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import final
+from dataclasses import dataclass, replace
+from typing import Literal, final
 
 import numpy as np
+import pandas as pd
 
 from distillery.config import DistillConfig, flatten
 from distillery.data import Rows, Table
 from distillery.data.schema import Label
 from distillery.distillation import SoftLabels, generate_soft_labels
-from distillery.evaluation import Entry, Role, Scorecards, evaluate_models
+from distillery.evaluation import Entry, Scorecards, evaluate_models
+from distillery.export import ExportError, OnnxModel, to_onnx
 from distillery.students import Answers, Student, lesson_of
 from distillery.teachers import Teacher
 
@@ -98,10 +100,61 @@ def teach(
     return tuple(fitted["student"]), tuple(fitted["control"])
 
 
-def teacher_entry(teacher: Teacher) -> Entry:
-    """Return a fitted teacher as something to be measured."""
+def measure(table: Table, config: DistillConfig, *, progress: Progress = silent) -> tuple[Outcome, Scorecards]:
+    """Do what `distil_table` does, and measure teacher, students and controls on the table's test rows.
+
+    Raises:
+        DataError: a class has fewer training rows than folds.
+        TrainingError: a fit failed, or a student exceeds its budget.
+    """
+    outcome = distil_table(table, config, progress=progress)
+    teacher = teacher_entry(outcome.teacher, export=config.evaluation.cost)
+    return outcome, score_on_test(teacher, outcome.students, outcome.controls, table=table, config=config)
+
+
+def teacher_entry(teacher: Teacher, valid_proba: np.ndarray | None = None, *, export: bool = True) -> Entry:
+    """Return a fitted teacher as something to be measured.
+
+    Args:
+        teacher: as it was fitted.
+        valid_proba: its probabilities of the validation rows ``(n, K)``, if any.
+        export: say it in ONNX, too; only its costs are measured by that, and large ones take seconds.
+    """
     kind, settings = teacher.spec.kind, flatten(teacher.spec.model_dump(mode="json"))
-    return Entry(kind, "teacher", kind, f"teacher {kind}", settings, model=teacher)
+    entry = Entry(kind, "teacher", kind, f"teacher {kind}", settings, teacher, valid_proba=valid_proba)
+    return _with_file(entry, lambda: to_onnx(teacher)) if export else entry
+
+
+def student_entry(role: Literal["student", "control"], student: Student, valid: pd.DataFrame | None = None) -> Entry:
+    """Return a student or a control as something to be measured, also on validation rows, if any."""
+    title, settings = student.spec.title, flatten(student.spec.model_dump(mode="json"))
+    entry = Entry(title, role, student.spec.kind, f"{role} {title}", settings, student)
+    entry = _with_file(entry, student.exported)
+    return entry if valid is None else replace(entry, valid_proba=entry.predict_proba(valid))
+
+
+def _with_file(entry: Entry, export: Callable[[], OnnxModel]) -> Entry:
+    """Return an entry with its exported file, or with the reason why there is none."""
+    try:
+        return replace(entry, deployed=export())
+    except ExportError as error:
+        return replace(entry, export_problem=str(error))
+
+
+def score_on_test(
+    teacher: Entry, students: Sequence[Student], controls: Sequence[Student], *, table: Table, config: DistillConfig
+) -> Scorecards:
+    """Do what `score` does with a table's test rows."""
+    return score(
+        teacher,
+        students,
+        controls,
+        rows=table.rows("test"),
+        classes=table.schema.classes,
+        config=config,
+        groups=table.groups("test"),
+        prior=table.rows("train").class_shares(table.schema.n_classes),
+    )
 
 
 def score(
@@ -129,9 +182,10 @@ def score(
     Raises:
         InputError: a model gives no valid probabilities.
     """
-    pairs: tuple[tuple[Role, Sequence[Student]], ...] = (("student", students), ("control", controls))
+    measured = [student_entry("student", model) for model in students]
+    measured += [student_entry("control", model) for model in controls]
     return evaluate_models(
-        [teacher, *(_entry(role, model) for role, models in pairs for model in models)],
+        [teacher, *measured],
         y=rows.labels,
         features=rows.features,
         weights=rows.weights,
@@ -142,11 +196,6 @@ def score(
         classes=classes,
         prior=prior,
     )
-
-
-def _entry(role: Role, student: Student) -> Entry:
-    title, settings = student.spec.title, flatten(student.spec.model_dump(mode="json"))
-    return Entry(title, role, student.spec.kind, f"{role} {title}", settings, model=student)
 
 
 def of_kind(given: object) -> object:

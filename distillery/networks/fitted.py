@@ -94,7 +94,10 @@ class Pupil:
         """
         reading = fields.learn_reading(schema, train, soft, positions)
         rows = Batches.of(reading(train), train, soft, strata), Batches.of(reading(valid), valid, valid_soft)
-        return cls(fields.build(reading), reading, *rows)
+        network = fields.build(reading)
+        if isinstance(network.encoder, ColumnEncoder):
+            network.encoder.blank_unseen(rows[0].inputs[2])
+        return cls(network, reading, *rows)
 
     def taught(
         self,

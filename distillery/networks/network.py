@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from distillery.data import RawEncoder
 from distillery.distillation.losses import binary_logits
 from distillery.networks.encoding import PiecewiseLinear, Scaler
 from distillery.networks.reading import Reading
@@ -31,7 +30,7 @@ class ColumnEncoder(nn.Module):
 
     Attributes:
         width: components.
-        owner: the raw column of each component ``(width,)``: numeric ones first, then categorical ones.
+        owner: the raw column of each component ``(width,)``, in the order of `Schema.encoded`.
     """
 
     def __init__(self, reading: Reading, *, frequencies: int, embedding: int) -> None:
@@ -63,16 +62,23 @@ class ColumnEncoder(nn.Module):
         return torch.cat([self.bins(numbers), bounded, missing, waves, self.table(codes).flatten(1)], dim=1)
 
     @torch.no_grad()
+    def blank_unseen(self, codes: Tensor) -> None:
+        """Give codes that no training row uses a vector of zeros: a random one is noise in the validation loss."""
+        self.table.weight[self._counts(codes) == 0] = 0
+
+    @torch.no_grad()
     def fill_unseen(self, scaler: Scaler, codes: Tensor) -> None:
-        """Give reserved codes that no training row used the mean vector of their column."""
-        counts = torch.bincount(codes.flatten(), minlength=scaler.n_codes).float()
+        """Give codes that no training row used the mean vector of their column."""
+        counts = self._counts(codes)
         borders = [*scaler.offsets.tolist(), scaler.n_codes]
         for start, end in pairwise(borders):
-            weights = counts[start:end, None]
-            mean = (self.table.weight[start:end] * weights).sum(0) / weights.sum().clamp(min=1)
-            for code in (start + RawEncoder.MISSING, start + RawEncoder.UNSEEN):
-                if counts[code] == 0:
-                    self.table.weight[code] = mean
+            weights, vectors = counts[start:end, None].float(), self.table.weight[start:end]
+            mean = (vectors * weights).sum(0) / weights.sum().clamp(min=1)
+            vectors[counts[start:end] == 0] = mean
+
+    def _counts(self, codes: Tensor) -> Tensor:
+        """Return how often each code is used ``(n_codes,)``."""
+        return torch.bincount(codes.flatten(), minlength=self.table.num_embeddings)
 
 
 @final

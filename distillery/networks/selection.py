@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from distillery.data import Schema
 from distillery.networks.fitted import NetworkFields, Pupil
 from distillery.networks.settings import FeaturesSpec
 from distillery.networks.training import Batches, Objective, Trainer, predict
@@ -56,11 +55,6 @@ class Selection:
     scores: tuple[float, ...]
 
 
-def columns_of(schema: Schema) -> list[str]:
-    """Return names in the encoders' order: numeric ones first."""
-    return [c.name for c in (*schema.numeric, *schema.categorical)]
-
-
 def select(pupil: Pupil, fields: NetworkFields, features: FeaturesSpec, objective: Objective) -> Selection:
     """Choose columns on the pupil's rows; its network is trained on the way and of no further use.
 
@@ -73,7 +67,7 @@ def select(pupil: Pupil, fields: NetworkFields, features: FeaturesSpec, objectiv
     else:
         scores = _permutation_scores(pupil, fields, objective)
     best = np.argsort(-scores, kind="stable")[:keep]
-    names = columns_of(pupil.reading.schema)
+    names = [column.name for column in pupil.reading.schema.encoded]
     return Selection(tuple(names[i] for i in best), tuple(float(scores[i]) for i in best))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from sklearn.tree import DecisionTreeRegressor
 
-from distillery.data import Column, RawEncoder, Rows, Schema
+from distillery.data import RawEncoder, Rows, Schema
 
 LARGEST = float(np.finfo(np.float32).max)  # scikit-learn's trees compare in float32
 
@@ -48,11 +48,6 @@ class RankEncoder:
         ranks = [_rank(codes[:, j], size, target, weights, min_frequency) for j, size in enumerate(sizes)]
         return cls(schema, np.concatenate([*ranks, np.empty(0)]).astype(np.float32))
 
-    @property
-    def columns(self) -> list[Column]:
-        """The columns in the order of the encoded ones."""
-        return [*self.schema.numeric, *self.schema.categorical]
-
     @cached_property
     def _encode(self) -> RawEncoder:
         return RawEncoder(self.schema)
@@ -69,7 +64,8 @@ class RankEncoder:
 
     def keep(self, used: np.ndarray) -> RankEncoder:
         """Return an encoder that needs only the columns at these positions."""
-        kept = {self.columns[i].name for i in used}
+        columns = self.schema.encoded
+        kept = {columns[i].name for i in used}
         tables = [t for c, t in zip(self.schema.categorical, self._tables, strict=True) if c.name in kept]
         return RankEncoder(self.schema.only(kept), np.concatenate([*tables, np.empty(0, dtype=np.float32)]))
 

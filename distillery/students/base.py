@@ -70,7 +70,9 @@ class Lesson:
             features = pd.util.hash_pandas_object(rows.features, index=False)
             for values in (features.to_numpy(), rows.labels, weights):
                 total.update(np.ascontiguousarray(values).tobytes())
-        total.update(np.ascontiguousarray(self.soft).tobytes())
+        for soft in (self.soft, self.valid_soft):
+            if soft is not None:
+                total.update(np.ascontiguousarray(soft).tobytes())
         return total.hexdigest()[:16]
 
 
@@ -269,7 +271,7 @@ class CandidateSpec(Spec, ABC):
         def score(key: str) -> float:
             nonlocal best
             student = points[key].fit_as_is(lesson, seed=seed)
-            loss = _valid_log_loss(student, lesson.valid)
+            loss = valid_log_loss(student, lesson.valid)
             if best is None or loss < best[0]:
                 best = loss, key, student
             return loss
@@ -339,7 +341,7 @@ def deployed_bytes(student: Student) -> int:
         return saved_bytes(student)
 
 
-def _valid_log_loss(student: Student, valid: Rows) -> float:
+def valid_log_loss(student: Student, valid: Rows) -> float:
     """Return the weighted mean log loss on hard labels, in nats per row."""
     classes = np.arange(student.schema.n_classes)
     proba = student.predict_proba(valid.features)

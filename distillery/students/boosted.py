@@ -9,14 +9,13 @@ import lightgbm as lgb
 import numpy as np
 import pandas as pd
 from pydantic import Field, NonNegativeFloat, PositiveInt
-from sklearn.metrics import log_loss
 
-from distillery.data import Rows, Schema
+from distillery.data import Schema
 from distillery.data.model import ParameterCount
 from distillery.data.saved import header_files, read_schema
 from distillery.errors import TrainingError
 from distillery.students._sklearn import target_shares, weighted_rows
-from distillery.students.base import CandidateSpec, Lesson, OnEpoch, Selected, Student
+from distillery.students.base import CandidateSpec, Lesson, OnEpoch, Selected, Student, valid_log_loss
 from distillery.trees import REPEATABLE, TreeEncoder, Trees
 
 
@@ -57,7 +56,7 @@ class BoostedSpec(CandidateSpec):
         rate = 2 * self.learning_rate
         while not whole and rate <= 1:  # few trees want longer steps
             faster, whole = self._within_budgets(lesson, schema, rate, seed)
-            if _loss(faster, lesson.valid) >= _loss(student, lesson.valid):
+            if valid_log_loss(faster, lesson.valid) >= valid_log_loss(student, lesson.valid):
                 break
             student, rate = faster, 2 * rate
         return student
@@ -119,15 +118,8 @@ class BoostedSpec(CandidateSpec):
 
 def _names(schema: Schema, positions: np.ndarray) -> set[str]:
     """Return the columns at these positions of encoded rows."""
-    columns = [*schema.numeric, *schema.categorical]
+    columns = schema.encoded
     return {columns[i].name for i in positions}
-
-
-def _loss(student: Student, rows: Rows) -> float:
-    classes = range(student.schema.n_classes)
-    return float(
-        log_loss(rows.labels, student.predict_proba(rows.features), sample_weight=rows.weights, labels=classes)
-    )
 
 
 @final
@@ -139,7 +131,7 @@ class BoostedStudent(Student):
         self.schema = schema
         self.history: list[dict[str, float]] = []
         gains = trees.gains[trees.used] / trees.gains.sum()
-        columns = [*schema.numeric, *schema.categorical]
+        columns = schema.encoded
         self.selected_features = tuple(
             Selected(columns[i].name, float(gains[i])) for i in np.argsort(-gains, kind="stable")
         )

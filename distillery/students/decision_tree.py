@@ -93,7 +93,8 @@ class DecisionTreeStudent(Student):
         self.schema = encode.schema
         self.history: list[dict[str, float]] = []
         order = np.argsort(-tree.importance, kind="stable")
-        self.selected_features = tuple(Selected(encode.columns[i].name, float(tree.importance[i])) for i in order)
+        columns = self.schema.encoded
+        self.selected_features = tuple(Selected(columns[i].name, float(tree.importance[i])) for i in order)
         self._encode = encode
         self._tree = tree
 

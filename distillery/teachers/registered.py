@@ -15,13 +15,13 @@ import pandas as pd
 from pydantic import field_validator
 
 from distillery.data import Rows, Schema
+from distillery.data.probabilities import put_right
 from distillery.data.saved import header_files, read_schema
 from distillery.data.schema import Label, as_text
 from distillery.errors import ArtifactError, DataError, InputError, one_line, shortlist
 from distillery.teachers.base import Teacher, TeacherKind
 
 MODEL_FILE = "model.json"
-SLACK = 1e-3  # what float32 may leave a probability or a row's sum off by
 URIS = "models:/<name>@<alias>, models:/<name>/<version or latest>, models:/<model id> or runs:/<run id>/<path>"
 
 
@@ -180,12 +180,7 @@ class RegisteredTeacher(Teacher):
             values = values.astype(np.float64)
         except (TypeError, ValueError):
             self._refuse(f"{values[0].tolist()} in row 0", n)
-        proba = np.clip(values, 0, 1)
-        sums = proba.sum(axis=1)
-        fine = (np.abs(proba - values) <= SLACK).all(axis=1) & (np.abs(sums - 1) <= SLACK)
-        if not fine.all():
-            self._refuse(f"{values[~fine][0].tolist()} in row {int(fine.argmin())} ({(~fine).sum()} such rows)", n)
-        return np.asarray(proba / sums[:, None])
+        return put_right(values, lambda got: self._refuse(got, n))
 
     def _refuse(self, got: str, n: int) -> NoReturn:
         raise DataError(

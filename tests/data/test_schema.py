@@ -147,6 +147,11 @@ def test_codes_reserve_missing_and_unseen() -> None:
     assert RawEncoder(SCHEMA).cardinalities == [5]
 
 
+def test_encoded_columns_have_an_order_of_their_own() -> None:
+    """Numeric ones come first, each kind in table order."""
+    assert [column.name for column in SCHEMA.encoded] == ["age", "secret", "plan"]
+
+
 def test_one_row_is_read_as_in_a_batch() -> None:
     """A row's encoding depends on nothing but the row; neither neighbours nor order matter."""
     rows = frame(age=[1, "2", None, 4.5], plan=["a", 5, 5.0, None])

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from distillery.data import RawEncoder
 from distillery.errors import DataError, TrainingError
-from distillery.networks import Batches
+from distillery.networks import Batches, Pupil
 from distillery.networks.fitted import strata_of
 from distillery.networks.training import device_of
 from distillery.students import MLPSpec
@@ -52,6 +53,26 @@ def test_uniform_batches_do_not():
     free = Batches(rows.inputs, rows.y, None, rows.weights, rows.real)
     torch.manual_seed(0)
     assert np.std([batch.y.sum().item() for batch in free.shuffled(50)]) > 1.5
+
+
+def test_categories_that_no_training_row_has_are_no_noise(table):
+    """Their vectors are zero while the others are learnt, and the mean of their column's in the end."""
+    rows = table.rows("train")
+    train = rows.take(np.flatnonzero(rows.features["city"] != "Rome"))
+    pupil = Pupil.of(FAST, table.schema, train, table.rows("valid"))
+    sizes, vectors = RawEncoder(table.schema).cardinalities, pupil.network.encoder.table.weight
+    counts = torch.bincount(pupil.train.inputs[2].flatten(), minlength=sum(sizes))
+    unused = counts == 0
+    assert [part.tolist() for part in unused.split(sizes)] == [
+        [False, True, False, False, False, True],
+        [True, True, False, False],
+    ]
+    assert (vectors[unused] == 0).all()
+    assert (vectors[~unused] != 0).all()
+    pupil.taught(FAST)
+    for part, n in zip(vectors.split(sizes), counts.split(sizes), strict=True):
+        mean = (part * n[:, None]).sum(0) / n.sum()
+        torch.testing.assert_close(part[n == 0], mean.expand(int((n == 0).sum()), -1))
 
 
 @pytest.mark.parametrize("sampling", ["class", "city", "noise"])

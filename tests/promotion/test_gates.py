@@ -183,8 +183,8 @@ def test_gates_left_out_are_not_judged(card: Make, cards: Make) -> None:
     assert judge_gates(student, cards(student), GatesSpec(**OFF)) == []
 
 
-def test_the_defaults_judge_six_gates(card: Make, cards: Make) -> None:
-    """Quality, size, the control and the staged model."""
+def test_the_defaults_judge_seven_gates(card: Make, cards: Make) -> None:
+    """Quality, size, the control, the exported file and the staged model."""
     student = card("student", "small")
     results = judge_gates(student, cards(student), GatesSpec())
     assert [r.gate for r in results] == [
@@ -193,6 +193,7 @@ def test_the_defaults_judge_six_gates(card: Make, cards: Make) -> None:
         "max_bytes",
         "smaller_than_teacher",
         "beats_control",
+        "max_onnx_difference",
         "not_worse_than_staged",
     ]
     assert all(r.passed for r in results)

@@ -16,7 +16,7 @@ from sklearn.metrics import log_loss
 
 from distillery.config import DistillConfig
 from distillery.errors import ConfigError, TrainingError
-from distillery.students import Lesson, LogisticRegressionSpec, MLPSpec, SearchSpec, load_student
+from distillery.students import STUDENTS, Lesson, LogisticRegressionSpec, MLPSpec, SearchSpec, load_student
 from tests.checks import make_table
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -136,6 +136,8 @@ def test_what_decides_a_trial_starts_a_new_search(lesson, fits):
         dataclasses.replace(lesson, train=rows),
         dataclasses.replace(lesson, train=dataclasses.replace(train, labels=1 - train.labels)),
         dataclasses.replace(lesson, soft=lesson.soft[:, ::-1]),
+        dataclasses.replace(lesson, valid_soft=lesson.soft[: len(valid)]),
+        dataclasses.replace(lesson, valid_soft=lesson.soft[-len(valid) :]),
         dataclasses.replace(lesson, valid=valid.take(np.arange(50))),
         dataclasses.replace(lesson, valid=dataclasses.replace(valid, weights=valid.weights**2)),
     ]
@@ -257,10 +259,16 @@ def test_a_student_is_read_without_optuna():
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 
-def test_a_control_is_not_searched():
-    """It keeps the config's own settings, and no teacher."""
-    control = linear(alpha=ALPHAS, c=[0.1, 10]).control()
-    assert (control.search, control.alpha, control.hard, control.c) == (None, 0.0, 1.0, 1.0)
+@pytest.mark.parametrize("kind", STUDENTS.own)
+def test_a_control_is_not_searched(kind):
+    """It keeps the config's own settings, whatever its kind, and no teacher."""
+    shape = {"shape": (1, 1, 3)} if kind == "cnn" else {}
+    search = SearchSpec(over={"alpha": (0.2, 0.9), "max_features": (1, 2)})
+    spec = STUDENTS.find(kind)(alpha=0.5, max_features=3, search=search, **shape)
+    control = spec.control()
+    assert (control.search, control.alpha, control.hard) == (None, 0.0, 1.0)
+    from_teacher = {"search", "alpha", "hard_weight", "augment"}
+    assert control.model_dump(exclude=from_teacher) == spec.model_dump(exclude=from_teacher)
 
 
 @pytest.mark.parametrize("budget", [20, "20", "20 trials"])

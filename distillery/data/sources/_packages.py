@@ -1,11 +1,58 @@
-"""Data that come in an installed package."""
+"""Data that come in an installed package: built-in sources."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from importlib.util import find_spec
 from pathlib import Path
 
+import pandas as pd
+from pydantic import Field, PositiveInt
+
+from distillery.data.build import Roles, build_table
+from distillery.data.splits import SplitSpec
+from distillery.data.table import Table
 from distillery.errors import DataError
+from distillery.spec import Spec
+
+
+class BuiltInSpec(Spec, ABC):
+    """A built-in source.
+
+    Attributes:
+        kind: names it, and its scenario.
+        rows: at most so many rows, sampled.
+        split: shares of training, validation and test.
+    """
+
+    kind: str
+    rows: PositiveInt | None = None
+    split: SplitSpec = Field(default_factory=SplitSpec)
+
+    @property
+    def default_scenario(self) -> str:
+        return self.kind
+
+    @property
+    @abstractmethod
+    def roles(self) -> Roles:
+        """Which column plays which part."""
+
+    @abstractmethod
+    def read(self) -> pd.DataFrame:
+        """Return the raw rows.
+
+        Raises:
+            DataError: the package that brings them is not installed, or holds none that can be read.
+        """
+
+    def load(self, seed: int) -> Table:
+        """Read, sample and split the rows.
+
+        Raises:
+            DataError: as `read`.
+        """
+        return build_table(self.read(), self.roles, self.split, seed=seed, rows=self.rows)
 
 
 def package_folder(package: str, *, source: str) -> Path:

