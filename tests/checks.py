@@ -149,6 +149,21 @@ def check_extreme_values(case: Case) -> None:
         assert np.isfinite(model.predict_proba(rows.assign(noise=value, signal=-value))).all()
 
 
+def check_infinite_numbers(case: Case) -> None:
+    """An infinite number is read as a very large one: probabilities without a warning, in one column and in all."""
+    for classes in (2, 3):
+        table = case.make(classes=classes)
+        model, rows = case.fit(table, 0), table.rows("test").features.head(4)
+        names = [column.name for column in model.schema.numeric]
+        for changed in (*([name] for name in names), names):
+            for sign in (1, -1):
+                infinite, large = (rows.assign(**dict.fromkeys(changed, sign * value)) for value in (np.inf, 1e300))
+                proba = model.predict_proba(infinite)
+                assert ((proba >= 0) & (proba <= 1)).all()
+                np.testing.assert_allclose(proba.sum(axis=1), 1, atol=1e-6)
+                np.testing.assert_array_equal(model.predict_proba(large), proba)
+
+
 def check_columns_are_found_by_name(case: Case) -> None:
     """Their order is free, and further ones are ignored."""
     table = case.make()

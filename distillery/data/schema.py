@@ -14,6 +14,7 @@ from distillery.errors import DataError, did_you_mean, shortlist
 
 ColumnKind = Literal["numeric", "categorical"]
 Label = bool | int | float | str
+LARGEST = float(np.finfo(np.float32).max)  # many libraries compute in float32, and refuse what overflows it
 
 
 class Column(BaseModel):
@@ -117,7 +118,8 @@ class Schema(BaseModel):
     def conform(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Read raw rows as this schema's features: numbers as float64, categories as text.
 
-        Missing values stay missing (NaN or None), extra columns are left out.
+        Missing values stay missing (NaN or None), extra columns are left out. Infinite numbers, and any
+        beyond float32, are read as the largest one of it (±3.4e38), so that every kind of model is finite.
 
         Raises:
             DataError: a column is absent, or a numeric one holds text (the column and the
@@ -127,7 +129,7 @@ class Schema(BaseModel):
         if absent:
             hint = did_you_mean(absent[0], map(str, frame.columns))
             raise DataError(f"column {shortlist(map(repr, absent))} is missing{hint or ''}")
-        read = {"numeric": as_numeric, "categorical": as_text}
+        read = {"numeric": _as_bounded, "categorical": as_text}
         columns = {c.name: read[c.kind](frame[c.name]) for c in self.columns}
         return pd.DataFrame(columns, index=frame.index)
 
@@ -149,6 +151,10 @@ def as_numeric(values: pd.Series) -> pd.Series:
             f" ({int(bad.sum())} such rows); list it under `categorical` if it holds categories"
         )
     return numbers
+
+
+def _as_bounded(values: pd.Series) -> np.ndarray:
+    return np.asarray(np.clip(as_numeric(values).to_numpy(), -LARGEST, LARGEST))
 
 
 def as_text(values: pd.Series) -> pd.Series:

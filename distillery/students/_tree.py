@@ -12,8 +12,6 @@ from sklearn.tree import DecisionTreeRegressor
 
 from distillery.data import RawEncoder, Rows, Schema
 
-LARGEST = float(np.finfo(np.float32).max)  # scikit-learn's trees compare in float32
-
 
 @final
 @dataclass(frozen=True)
@@ -60,7 +58,7 @@ class RankEncoder:
         """Return numbers ``(n, d)`` float32."""
         numbers, codes = self._encode(frame)
         ranks = [table[codes[:, j]] for j, table in enumerate(self._tables)]
-        return np.column_stack([np.clip(numbers, -LARGEST, LARGEST).astype(np.float32), *ranks])
+        return np.column_stack([numbers.astype(np.float32), *ranks])
 
     def keep(self, used: np.ndarray) -> RankEncoder:
         """Return an encoder that needs only the columns at these positions."""

@@ -24,7 +24,7 @@ class LightGBMSpec(TeacherKind):
         trees: boosting rounds at most; fewer when the validation log loss stops falling.
         patience: rounds without a better validation log loss before boosting stops.
         column_share, row_share: of each tree.
-        threads: CPU threads; 0 takes all.
+        threads: CPU threads; 0 takes all. With other processes on the machine, 1 can be ten times faster than 0.
     """
 
     kind: Literal["lightgbm"] = "lightgbm"

@@ -17,8 +17,6 @@ from distillery.data.model import ParameterCount
 from distillery.data.saved import header_files, read_schema
 from distillery.teachers.base import Teacher, TeacherKind
 
-LARGEST = float(np.finfo(np.float32).max)  # XGBoost computes in float32 and refuses what overflows it
-
 
 class XGBoostSpec(TeacherKind):
     """An XGBoost teacher; the names and meanings are XGBoost's own unless said otherwise.
@@ -97,7 +95,7 @@ class _Encoder:
     ) -> xgb.DMatrix:
         numbers, codes = self._encode(frame)
         known = np.where(codes >= RawEncoder.FIRST, codes - RawEncoder.FIRST, np.nan)
-        data = np.clip(np.hstack([numbers, known]), -LARGEST, LARGEST).astype(np.float32)
+        data = np.hstack([numbers, known]).astype(np.float32)
         return xgb.DMatrix(data, labels, weight=weights, feature_types=self._types, enable_categorical=True)
 
 

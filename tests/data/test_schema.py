@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from distillery.data import Column, RawEncoder, Schema
+from distillery.data.schema import LARGEST
 from distillery.errors import DataError
 
 SCHEMA = Schema(
@@ -84,10 +85,13 @@ def test_text_where_a_number_is_due_names_column_and_first_row(index: list[int] 
         (np.nan, np.nan),
         (pd.NA, np.nan),
         (pd.NaT, np.nan),
+        (np.inf, LARGEST),
+        ("-inf", -LARGEST),
+        (-1e300, -LARGEST),
     ],
 )
 def test_numbers_are_read_whatever_they_are_written_as(value: object, number: float) -> None:
-    """Numbers, booleans and text that is a number are float64; every missing value is NaN."""
+    """Numbers, booleans and text that is a number are float64 within float32; every missing value is NaN."""
     read = SCHEMA.conform(frame(age=[value, 1]))["age"]
     assert read.dtype == np.float64
     np.testing.assert_equal(read[0], number)
@@ -105,7 +109,7 @@ def test_numbers_are_read_whatever_they_are_written_as(value: object, number: fl
         (5.5, "5.5"),
         (True, "True"),
         (False, "False"),
-        ("", ""),
+        ("", None),
         (None, None),
         (np.nan, None),
         (pd.NA, None),
