@@ -77,3 +77,9 @@ def tensor_of(name: str, kind: int, *shape: int | str) -> onnx.ValueInfoProto:
 
 
 DOUBLE, FLOAT, INT64, TEXT = TensorProto.DOUBLE, TensorProto.FLOAT, TensorProto.INT64, TensorProto.STRING
+
+
+def probabilities(graph: Graph, scores: str, outputs: int) -> str:
+    """Return float32 probabilities of scores: of one output its sigmoid, of several their softmax."""
+    proba = graph.add("Sigmoid", scores) if outputs == 1 else graph.add("Softmax", scores, axis=1)
+    return graph.add("Cast", proba, to=FLOAT)
