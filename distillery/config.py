@@ -16,7 +16,7 @@ from distillery.promotion import GatesSpec
 from distillery.report import ReportSpec
 from distillery.spec import Spec
 from distillery.students import LogisticRegressionSpec, MLPSpec, StudentSpec
-from distillery.teachers import EnsembleSpec, TeacherSpec
+from distillery.teachers import EnsembleSpec, LightGBMSpec, TeacherSpec
 
 
 class DistillConfig(Spec):
@@ -29,6 +29,8 @@ class DistillConfig(Spec):
         source: where the table comes from.
         validation: what the table must hold to.
         teacher: the strong model.
+        baseline: a small tree ensemble on the hard labels, measured beside the students: what compiling a model
+            without distilling one would give; null for none.
         soft_labels: how its labels are taken; in sample where the teacher comes ready-made.
         students: the candidates.
         evaluation: how models are measured.
@@ -41,11 +43,19 @@ class DistillConfig(Spec):
     source: SourceSpec = Field(default_factory=FlightsSpec)
     validation: ValidationSpec = Field(default_factory=ValidationSpec)
     teacher: TeacherSpec = Field(default_factory=EnsembleSpec)
+    baseline: TeacherSpec | None = Field(default_factory=lambda: LightGBMSpec(trees=100))
     soft_labels: SoftLabelsSpec = Field(default_factory=SoftLabelsSpec)
     students: tuple[StudentSpec, ...] = Field((MLPSpec(), LogisticRegressionSpec()), min_length=1)
     evaluation: EvaluationSpec = Field(default_factory=EvaluationSpec)
     gates: GatesSpec = Field(default_factory=GatesSpec)
     report: ReportSpec = Field(default_factory=ReportSpec)
+
+    @field_validator("baseline")
+    @classmethod
+    def _baseline_is_fitted(cls, baseline: TeacherSpec | None) -> TeacherSpec | None:
+        if baseline is not None and not baseline.fitted:
+            raise ValueError(f"baseline must be of a kind that a run fits, got {baseline.kind}")
+        return baseline
 
     @field_validator("soft_labels")
     @classmethod

@@ -53,6 +53,9 @@ def distill_pipeline(**parameters: Any) -> None:
     # A ready-made teacher is opened anew each time: what its alias points to may have changed.
     teach = train_teacher.with_options(settings=tracked, enable_cache=None if config.teacher.fitted else False)
     teacher = teach(table, config.teacher, seed, after=["validate"])
+    baselines = (
+        [] if config.baseline is None else [teach(table, config.baseline, seed, "baseline", id="train_baseline")]
+    )
     labels = generate_soft_labels(table, teacher, soft, config.teacher, seed)
     train = train_student.with_options(settings=tracked)
     students = [
@@ -62,7 +65,9 @@ def distill_pipeline(**parameters: Any) -> None:
         train(table, teacher, labels, s.control(), seed, "control", id=f"train_control_{s.title}")
         for s in config.students
     ]
-    cards, verdict = evaluate.with_options(settings=tracked)(table, teacher, labels, students, controls, config)
+    cards, verdict = evaluate.with_options(settings=tracked)(
+        table, teacher, baselines, labels, students, controls, config
+    )
     report = compression_report.with_options(settings=tracked)(
         table, validation, labels, cards, verdict, students, config
     )

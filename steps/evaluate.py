@@ -35,6 +35,7 @@ logger = get_logger(__name__)
 def evaluate(
     table: Table,
     teacher: Teacher,
+    baselines: list[Teacher],
     soft_labels: SoftLabels,
     students: list[Student],
     controls: list[Student],
@@ -45,7 +46,7 @@ def evaluate(
     with reachable_registry():
         staged = score_staged(config.model_name, test.features, table.digest)
     cards = evaluate_models(
-        [*_entries(table, teacher, soft_labels, students, controls, config), *_staged_entry(staged)],
+        [*_entries(table, teacher, baselines, soft_labels, students, controls, config), *_staged_entry(staged)],
         y=test.labels,
         features=test.features,
         weights=test.weights,
@@ -72,13 +73,16 @@ def evaluate(
 def _entries(
     table: Table,
     teacher: Teacher,
+    baselines: list[Teacher],
     soft_labels: SoftLabels,
     students: list[Student],
     controls: list[Student],
     config: DistillConfig,
 ) -> Iterator[Entry]:
-    yield teacher_entry(teacher, soft_labels.proba("valid"), export=config.evaluation.cost)
-    valid = table.rows("valid").features
+    export, valid = config.evaluation.cost, table.rows("valid").features
+    yield teacher_entry(teacher, soft_labels.proba("valid"), export=export)
+    for baseline in baselines:
+        yield teacher_entry(baseline, baseline.predict_proba(valid), role="baseline", export=export)
     for student, control in zip(students, controls, strict=True):
         yield student_entry("student", student, valid)
         yield student_entry("control", control, valid)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from typing import Annotated
+from typing import Annotated, Literal
 
 from zenml import step
 from zenml.logger import get_logger
@@ -21,12 +21,20 @@ logger = get_logger(__name__)
 @step(
     experiment_tracker=True, cache_policy=code_policy("networks", "teachers"), output_materializers=TeacherMaterializer
 )
-def train_teacher(table: Table, spec: TeacherSpec, seed: int) -> Annotated[Teacher, "teacher"]:
-    """Fit the teacher on the training split; validation decides when it stops. A registered one is opened."""
+def train_teacher(
+    table: Table, spec: TeacherSpec, seed: int, role: Literal["teacher", "baseline"] = "teacher"
+) -> Annotated[Teacher, "teacher"]:
+    """Fit the teacher on the training split; validation decides when it stops. A registered one is opened.
+
+    A baseline is fitted in the same way, on the columns that are there at serving time.
+    """
     if isinstance(spec, RegisteredSpec):
         return _open(spec, table.schema)
-    with _run(spec):
-        return spec.fit(table.rows("train"), table.rows("valid"), table.schema, seed=seed)
+    schema, train, valid = table.schema, table.rows("train"), table.rows("valid")
+    if role == "baseline":
+        schema, train, valid = schema.regular, train.regular(schema), valid.regular(schema)
+    with _run(spec, role):
+        return spec.fit(train, valid, schema, seed=seed)
 
 
 def _open(spec: RegisteredSpec, schema: Schema) -> Teacher:
@@ -38,6 +46,6 @@ def _open(spec: RegisteredSpec, schema: Schema) -> Teacher:
     return teacher
 
 
-def _run(spec: TeacherKind) -> AbstractContextManager[bool]:
+def _run(spec: TeacherKind, role: str = "teacher") -> AbstractContextManager[bool]:
     settings = spec.model_dump(mode="json")
-    return model_run(run_name("teacher", spec.kind), tags={"distillery.role": "teacher"}, settings=settings)
+    return model_run(run_name(role, spec.kind), tags={"distillery.role": role}, settings=settings)

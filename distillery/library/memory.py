@@ -112,16 +112,23 @@ def measure(table: Table, config: DistillConfig, *, progress: Progress = silent)
     return outcome, score_on_test(teacher, outcome.students, outcome.controls, table=table, config=config)
 
 
-def teacher_entry(teacher: Teacher, valid_proba: np.ndarray | None = None, *, export: bool = True) -> Entry:
-    """Return a fitted teacher as something to be measured.
+def teacher_entry(
+    teacher: Teacher,
+    valid_proba: np.ndarray | None = None,
+    *,
+    role: Literal["teacher", "baseline"] = "teacher",
+    export: bool = True,
+) -> Entry:
+    """Return a fitted teacher, or a baseline, as something to be measured.
 
     Args:
         teacher: as it was fitted.
         valid_proba: its probabilities of the validation rows ``(n, K)``, if any.
+        role: what it is in the run.
         export: say it in ONNX, too; only its costs are measured by that, and large ones take seconds.
     """
     kind, settings = teacher.spec.kind, flatten(teacher.spec.model_dump(mode="json"))
-    entry = Entry(kind, "teacher", kind, f"teacher {kind}", settings, teacher, valid_proba=valid_proba)
+    entry = Entry(kind, role, kind, f"{role} {kind}", settings, teacher, valid_proba=valid_proba)
     return _with_file(entry, lambda: to_onnx(teacher)) if export else entry
 
 

@@ -88,6 +88,7 @@ def parameters(raw: pd.DataFrame, tmp_path: Path, request: pytest.FixtureRequest
         "scenario": request.node.name.replace("[", ".").replace("]", "")[:60],
         "source": {"kind": "file", "path": str(path), "target": "churned", "group": "household"},
         "teacher": FAST_TEACHER,
+        "baseline": None,
         "soft_labels": {"folds": 3},
         "students": [FAST_MLP],
         "evaluation": {"replicates": 20, "cost": False},

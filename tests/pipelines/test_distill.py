@@ -14,7 +14,7 @@ from zenml.client import Client
 
 from distillery.config import DistillConfig
 from distillery.errors import InputError
-from steps._registry import STAGING
+from steps._registry import STAGING, open_onnx
 
 ROOT = Path(__file__).resolve().parents[2]
 STEPS = {
@@ -33,6 +33,7 @@ STEPS = {
 POOR_MLP = {"kind": "mlp", "widths": [4], "bins": 4, "epochs": 2, "batch_size": 64, "learning_rate": 2e-3}
 
 
+FAST_MLP = {"kind": "mlp", "widths": [16], "bins": 8, "epochs": 4, "batch_size": 128}
 FAST_LINEAR = {"kind": "logistic_regression"}
 
 
@@ -93,6 +94,39 @@ def test_every_model_has_its_own_run_with_the_same_metric_names(run, parameters,
     }
     history = tracking.get_metric_history(children["student mlp T=1 α=0.8"].info.run_id, "train.valid_log_loss")
     assert len(history) == 4
+
+
+def test_costs_are_those_of_the_exported_files(run, parameters, tracking):
+    """Teacher, baseline, student and control run in ONNX Runtime; a quantized candidate is a smaller one."""
+    small = {**FAST_MLP, "name": "small", "quantize": "int8"}
+    baseline = {"kind": "lightgbm", "trees": 20, "threads": 1}
+    changes = {"students": [FAST_MLP, small], "baseline": baseline, "evaluation": {"replicates": 20}}
+    record = run({**parameters, **changes})
+    cards = cards_of(record)
+    assert {card.role for card in cards.cards} == {"teacher", "baseline", "student", "control"}
+    assert {card.cost.runtime for card in cards.cards} == {"onnx"}
+    plain, quantized = cards.students
+    assert plain.parity.max_difference <= 1e-5 < quantized.parity.max_difference
+    assert quantized.cost.bytes < plain.cost.bytes
+    assert plain.quality != quantized.quality
+    runs = tracking.search_runs([tracking.get_experiment_by_name(parameters["scenario"]).experiment_id])
+    assert "baseline lightgbm" in {r.info.run_name for r in runs}
+
+
+def test_the_promoted_file_says_where_it_comes_from(run, parameters, tracking):
+    """Scenario, run, data and versions stand in the file's metadata; it needs no other column than the student."""
+    record = run(parameters)
+    name = f"{parameters['scenario']}-student"
+    mlflow.set_tracking_uri(tracking.tracking_uri)
+    exported = open_onnx(name, tracking.get_model_version_by_alias(name, STAGING))
+    student = record.steps["train_student_mlp"].outputs["student"][0].load()
+    assert exported.schema_digest == student.schema.digest
+    assert exported.metadata["distillery.scenario"] == parameters["scenario"]
+    assert exported.metadata["distillery.zenml_run"] == record.name
+    assert {"distillery.mlflow_run", "distillery.dataset_digest", "version.onnxruntime"} <= set(exported.metadata)
+    info = mlflow.models.get_model_info(f"models:/{name}@{STAGING}")
+    assert info.signature.inputs.input_names() == student.schema.names
+    assert "onnx" in info.flavors
 
 
 def test_a_second_run_comes_from_cache_and_keeps_the_staged_model(run, parameters, tracking):
