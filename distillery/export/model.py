@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import pandas as pd
+from google.protobuf.message import DecodeError
 
 from distillery.data import Schema
 from distillery.data.schema import Column, Label
@@ -124,7 +125,7 @@ class OnnxModel:
         try:
             self.metadata = {p.key: p.value for p in onnx.load_model_from_string(content).metadata_props}
             interface = json.loads(self.metadata[INTERFACE])
-        except (KeyError, ValueError, onnx.checker.ValidationError) as error:
+        except (KeyError, ValueError, DecodeError) as error:
             raise ArtifactError(f"the file must be an ONNX model exported by Distillery, got {error!r}") from error
         columns = tuple(Column(**column) for column in interface["columns"])
         self.schema = Schema(columns=columns, target=interface["target"], classes=tuple(interface["classes"]))

@@ -14,6 +14,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder
 
 from distillery.data import Schema
+from distillery.data.schema import LARGEST
 from distillery.export import RawColumns
 from distillery.export.graph import DOUBLE, FLOAT, Graph
 from distillery.export.parity import UNSEEN
@@ -73,6 +74,7 @@ class EncodedRows:
         graph, (imputer, scaler) = self.raw.graph, self._numeric
         absent = graph.add("IsNaN", self.raw.numbers)
         filled = graph.add("Where", absent, graph.constant(imputer.statistics_), self.raw.numbers)
+        filled = graph.add("Clip", filled, graph.constant(np.float64(-LARGEST)), graph.constant(np.float64(LARGEST)))
         indicated = imputer.indicator_.features_
         if len(indicated):
             some = graph.add("Gather", absent, graph.constant(np.asarray(indicated, np.int64)), axis=1)
