@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +16,8 @@ from pydantic import Field, NonNegativeFloat, PositiveInt
 from distillery.data import Rows, Schema
 from distillery.data.model import ParameterCount
 from distillery.data.saved import header_files, read_schema
+from distillery.export import RawColumns
+from distillery.teachers._catboost_graph import Forest, forest_graph, read_forest
 from distillery.teachers.base import Teacher, TeacherKind
 
 MISSING = "\0"  # a category of its own; no text column of a table holds it
@@ -27,6 +30,8 @@ class CatBoostSpec(TeacherKind):
     Attributes:
         trees: boosting rounds at most; fewer when the validation log loss stops falling.
         patience: rounds without a better validation log loss before boosting stops.
+        max_ctr_complexity: how many columns a statistic of categories may combine. More than 1 fits
+            interactions of categories sooner, but a teacher that combines columns has no ONNX form.
         row_share, column_share: of each tree, and of each level.
         threads: CPU threads; 0 takes all. Another number may give another model of the same quality.
     """
@@ -108,6 +113,23 @@ class CatBoostTeacher(Teacher):
             return np.empty((0, self.schema.n_classes))
         proba: np.ndarray = self._model.predict_proba(_pool(frame, self.schema), thread_count=self.spec.threads or -1)
         return proba
+
+    def to_graph(self, raw: RawColumns) -> str:
+        """Add the trees' nodes; see `distillery.export.Exportable`.
+
+        Raises:
+            ExportError: a statistic combines columns, or there are too many leaves.
+        """
+        return forest_graph(self._forest(), raw)
+
+    def _forest(self) -> Forest:
+        # The JSON holds hashes only; a pool of all categories tells of what.
+        columns = {c.name: pd.Series([*c.categories, None], dtype=object) for c in self.schema.columns}
+        pool = _pool(pd.DataFrame(columns), self.schema)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "model.json"
+            self._model.save_model(str(path), format="json", pool=pool)
+            return read_forest(json.loads(path.read_bytes()), self.schema)
 
     def to_files(self) -> dict[str, bytes]:
         """Return ``model.cbm``, CatBoost's own binary format, beside spec and schema."""
