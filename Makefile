@@ -19,7 +19,7 @@ export MLFLOW_DISABLE_TELEMETRY ?= true
 export ZENML_ANALYTICS_OPT_IN ?= false
 export GX_ANALYTICS_ENABLED ?= false
 
-.PHONY: help run setup stack test test-slow check format ui dashboard bench-run bench-file bench-quality bench-selection lock clean
+.PHONY: help run setup stack test test-slow check format ui dashboard bench-run bench-file bench-quality bench-selection bench-latency lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -71,6 +71,9 @@ bench-file: setup ## distil one table over several seeds: make bench-file ARGS="
 
 bench-quality: setup ## distil real tables over 3 seeds into docs/benchmarks.md: make bench-quality DATA=FOLDER
 	PYTHONPATH=. $(PY) benchmarks/bench_quality.py --data $(DATA) $(ARGS)
+
+bench-latency: setup ## what serving costs, from raw columns: floor, student, control, baseline, teacher
+	PYTHONPATH=. $(PY) benchmarks/bench_latency.py $(ARGS)
 
 bench-selection: setup ## compare ways to choose columns: make bench-selection DATA=FOLDER
 	PYTHONPATH=. $(PY) benchmarks/bench_selection.py --data $(DATA) $(ARGS)

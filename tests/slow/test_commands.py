@@ -13,6 +13,7 @@ MODELS = (
     "control mlp",
     "student logistic_regression",
     "control logistic_regression",
+    "baseline lightgbm",
 )
 TRAINING = ("train_teacher", "generate_soft_labels", "train_student_mlp", "train_control_mlp")
 TYPO = "unknown key 'studens'; did you mean 'students'?"
@@ -22,7 +23,9 @@ from mlflow.tracking import MlflowClient
 uri, model, rows = sys.argv[1:]
 mlflow.set_tracking_uri(uri)
 version = MlflowClient().get_model_version_by_alias(model, "staging").version
-proba = mlflow.pyfunc.load_model(f"models:/{model}@staging").predict(pd.read_json(io.StringIO(rows), orient='split'))
+rows = pd.read_json(io.StringIO(rows), orient="split")
+rows = rows.astype(dict.fromkeys(rows.select_dtypes("number"), float))  # MLflow lets no int64 pass for a double
+proba = mlflow.pyfunc.load_model(f"models:/{model}@staging").predict(rows)
 print("ANSWER", json.dumps([version, proba.to_dict("list")]))
 """
 STACK = """
