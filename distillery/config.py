@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+
 from pydantic import Field, JsonValue, ValidationInfo, field_validator, model_validator
 
 from distillery.data.sources import FlightsSpec, SourceSpec
