@@ -12,6 +12,7 @@ from pathlib import Path
 
 import mlflow
 import numpy as np
+import onnx
 import pandas as pd
 import requests
 import sqlalchemy.exc
@@ -26,10 +27,12 @@ from mlflow.types.schema import AnyType
 
 from distillery.data import Schema
 from distillery.errors import InputError, one_line
+from distillery.export import OnnxModel
 from distillery.promotion import StagedModel
 from distillery.students import Student
 
 STAGING, PREVIOUS = "staging", "previous-staging"
+ONNX_FILE = "model.onnx"  # where MLflow puts it
 DIGEST_TAG, BYTES_TAG, CODE_TAG = "distillery.dataset_digest", "distillery.cost.bytes", "distillery.code_digest"
 ROOT = Path(__file__).resolve().parents[1]
 # What `distillery.students` imports, whatever the kind.
@@ -54,8 +57,14 @@ class RegistryError(InputError):
 
 
 @contextmanager
-def reachable_registry() -> Iterator[None]:
+def reachable_registry(
+    otherwise: str = "nothing was promoted, everything before is kept: mend the registry and run the same command"
+    " again, the training comes from cache",
+) -> Iterator[None]:
     """Turn a registry that does not answer into one clear error.
+
+    Args:
+        otherwise: what has not happened then, and what to do.
 
     Raises:
         RegistryError: it cannot be reached.
@@ -64,9 +73,7 @@ def reachable_registry() -> Iterator[None]:
         yield
     except (requests.RequestException, sqlalchemy.exc.SQLAlchemyError, MlflowException, OSError) as error:
         raise RegistryError(
-            f"the model registry at {mlflow.get_registry_uri()} cannot be used: {error}; nothing was promoted,"
-            " everything before is kept: mend the registry and run the same command again, the training"
-            " comes from cache"
+            f"the model registry at {mlflow.get_registry_uri()} cannot be used: {error}; {otherwise}"
         ) from error
 
 
@@ -78,14 +85,50 @@ class Staged:
     proba: np.ndarray | None = None
 
 
-def staged_version(model_name: str) -> ModelVersion | None:
-    """Return the version under ``staging``, or None."""
+def staged_version(model_name: str, alias: str = STAGING) -> ModelVersion | None:
+    """Return the version under an alias, or None."""
     try:
-        return MlflowClient().get_model_version_by_alias(model_name, STAGING)
+        return MlflowClient().get_model_version_by_alias(model_name, alias)
     except MlflowException as error:
         if error.error_code in _ABSENT:
             return None
         raise
+
+
+def staged_onnx(model_name: str, alias: str = STAGING, *, threads: int = 1) -> tuple[OnnxModel, str]:
+    """Load the ONNX file of the version under an alias.
+
+    Args:
+        model_name: of the registered model.
+        alias: of the version.
+        threads: of ONNX Runtime.
+
+    Returns:
+        The model, and its version.
+
+    Raises:
+        RegistryError: there is no such version, it was not logged as ONNX, or the registry does not answer.
+        ArtifactError: the file was not exported by Distillery.
+    """
+    with reachable_registry("nothing was scored: mend the registry and run the same command again"):
+        version = staged_version(model_name, alias)
+        if version is None:
+            raise RegistryError(
+                f"model {model_name!r} must have a version under the alias {alias!r} in {mlflow.get_registry_uri()},"
+                " got none; `zenml pipeline run distill_pipeline -c configs/<scenario>.yaml` distils a student and"
+                f" promotes it there as <scenario>-student@{STAGING}"
+            )
+        with tempfile.TemporaryDirectory() as folder:
+            mlflow.artifacts.download_artifacts(f"models:/{model_name}/{version.version}", dst_path=folder)
+            file = Path(folder) / ONNX_FILE
+            # Read by onnx: MLflow keeps the weights in a file of their own unless told not to.
+            content = onnx.load(str(file)).SerializeToString() if file.exists() else None
+    if content is None:
+        raise RegistryError(
+            f"model {model_name!r} version {version.version} must be logged with MLflow's ONNX flavour, got no"
+            f" {ONNX_FILE}; promote a newer one: `zenml pipeline run distill_pipeline -c configs/<scenario>.yaml`"
+        )
+    return OnnxModel(content, threads=threads), str(version.version)
 
 
 def score_staged(model_name: str, features: pd.DataFrame, schema: Schema, dataset_digest: str) -> Staged:
