@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,7 +16,7 @@ import pyarrow.compute as pc
 
 from distillery.data import Schema
 from distillery.errors import DataError, did_you_mean, shortlist
-from distillery.scoring.inputs import InputFile, repeated
+from distillery.scoring.inputs import InputFile
 
 # What pandas takes for missing in a CSV, as it did when the model's table was read.
 CSV_MISSING = (
@@ -93,13 +94,14 @@ def features_of(file: InputFile, schema: Schema, missing: tuple[str, ...]) -> Fe
 
 def misfits(found: pa.Schema, schema: Schema, keys: tuple[str, ...]) -> list[str]:
     """Return in what a file's columns differ from those that are needed, one line each."""
-    lines = [f"column {name!r} stands more than once" for name in repeated(found.names)]
+    types = dict(zip(found.names, found.types, strict=True))
+    lines = [f"column {name!r} stands more than once" for name, n in Counter(found.names).items() if n > 1]
     for name in schema.names:
-        if name not in found.names:
+        if name not in types:
             lines.append(f"column {name!r} is missing{did_you_mean(name, found.names)}")
-        elif name not in repeated(found.names) and not is_plain(found.field(name).type):
-            lines.append(f"column {name!r} must hold numbers or text, got {found.field(name).type}")
-    absent = [key for key in keys if key not in found.names]
+        elif not is_plain(types[name]):
+            lines.append(f"column {name!r} must hold numbers or text, got {types[name]}")
+    absent = [key for key in keys if key not in types]
     lines += [f"key {key!r} is missing{did_you_mean(key, found.names)}" for key in absent]
     return [*lines, f"the columns are {shortlist(found.names, 60)}"] if lines else []
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -206,8 +206,3 @@ def cut(batches: Iterator[pa.RecordBatch], rows: int) -> Iterator[pa.Table]:
             wanted -= len(rest)
     if held:
         yield pa.Table.from_batches(held)
-
-
-def repeated(names: Sequence[str]) -> list[str]:
-    """Return the names that stand more than once."""
-    return sorted({name for name in names if names.count(name) > 1})

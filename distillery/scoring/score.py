@@ -140,7 +140,8 @@ class Job:
     def unused(self) -> list[str]:
         """Columns of the files that are neither features nor keys."""
         found = dict.fromkeys(name for file in self.files for name in file.schema.names)
-        return [name for name in found if name not in self.columns]
+        needed = set(self.columns)
+        return [name for name in found if name not in needed]
 
     @cached_property
     def columns(self) -> list[str]:
