@@ -19,7 +19,7 @@ export MLFLOW_DISABLE_TELEMETRY ?= true
 export ZENML_ANALYTICS_OPT_IN ?= false
 export GX_ANALYTICS_ENABLED ?= false
 
-.PHONY: help run setup stack test test-slow check format ui dashboard bench-run bench-file bench-quality bench-selection bench-latency lock clean
+.PHONY: help run setup stack test test-slow check format ui dashboard score-data bench-run bench-file bench-quality bench-selection bench-latency bench-scoring lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -63,6 +63,9 @@ ui: stack ## open the MLflow UI on the stack's store
 dashboard: stack ## open ZenML's dashboard
 	$(BIN)/zenml login --local --blocking
 
+score-data: setup ## write rows to score: data/flights.parquet, for configs/score_flights.yaml
+	PYTHONPATH=. $(PY) infra/score_data.py
+
 bench-run: setup ## time set-up and the default run on a fresh clone; print ratios and peak memory
 	$(PY) benchmarks/bench_run.py
 
@@ -77,6 +80,9 @@ bench-latency: setup ## what serving costs, from raw columns: floor, student, co
 
 bench-selection: setup ## compare ways to choose columns: make bench-selection DATA=FOLDER
 	PYTHONPATH=. $(PY) benchmarks/bench_selection.py --data $(DATA) $(ARGS)
+
+bench-scoring: setup ## peak memory and rows per second of scoring, 1M rows against 4M
+	PYTHONPATH=. $(PY) benchmarks/bench_scoring.py $(ARGS)
 
 lock: .venv/bin/uv ## compile constraints.txt anew from pyproject.toml
 	$(BIN)/uv pip compile --quiet --python $(PY) --extra dev --extra scenarios --no-header --no-annotate \

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
 
-from pydantic import Field, JsonValue, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import Field, JsonValue, ValidationInfo, field_validator, model_validator
 
 from distillery.data.sources import FlightsSpec, SourceSpec
 from distillery.data.validation import ValidationSpec
 from distillery.distillation import SoftLabelsSpec
-from distillery.errors import ConfigError, shortlist
+from distillery.errors import shortlist
 from distillery.evaluation import EvaluationSpec
 from distillery.promotion import GatesSpec
 from distillery.report import ReportSpec
@@ -36,6 +35,11 @@ class DistillConfig(Spec):
         evaluation: how models are measured.
         gates: what a candidate must meet.
         report: where the report is written.
+
+    >>> DistillConfig.parse({"sed": 1})
+    Traceback (most recent call last):
+    distillery.errors.ConfigError: the run config has 1 mistake:
+      unknown key 'sed'; did you mean 'seed'? Valid keys: scenario, seed, source, ...
     """
 
     scenario: str = Field("", pattern=r"^[A-Za-z0-9._-]*$", max_length=80)
@@ -86,40 +90,6 @@ class DistillConfig(Spec):
     def model_name(self) -> str:
         """The registered model's name."""
         return f"{self.name}-student"
-
-    @classmethod
-    def parse(cls, parameters: dict[str, Any]) -> DistillConfig:
-        """Read the parameters of a run.
-
-        Raises:
-            ConfigError: one message with every mistake and where it stands.
-
-        >>> DistillConfig.parse({"sed": 1})
-        Traceback (most recent call last):
-        distillery.errors.ConfigError: the run config has 1 mistake:
-          unknown key 'sed'; did you mean 'seed'? Valid keys: scenario, seed, source, ...
-        """
-        try:
-            # Read twice: ZenML's cache key holds only what was set, and a default that was not would be
-            # no part of it, not even the kind.
-            return cls.model_validate(cls.model_validate(parameters).model_dump())
-        except ValidationError as error:
-            raise ConfigError(_message(error)) from None
-
-
-def _message(error: ValidationError) -> str:
-    found = error.errors()
-    inner = {e["loc"][:i] for e in found for i in range(len(e["loc"]))}  # a list is too short where its items are wrong
-    lines = [_line(e["loc"], e["msg"], e["input"]) for e in found if e["loc"] not in inner]
-    count = f"{len(lines)} mistake{'s' if len(lines) > 1 else ''}"
-    return "\n  ".join([f"the run config has {count}:", *lines])
-
-
-def _line(loc: tuple[int | str, ...], message: str, value: Any) -> str:
-    own_words = message.startswith("Value error, ")
-    where = ".".join(str(part) for part in loc)
-    got = "" if own_words or isinstance(value, dict | list) else f", got {value!r}"
-    return f"{where}: {message}{got}".removeprefix(": ").replace("Value error, ", "")
 
 
 def flatten(settings: JsonValue, prefix: str = "") -> dict[str, JsonValue]:

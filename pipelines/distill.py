@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import click
 from zenml import pipeline
 from zenml.enums import ExecutionMode
 
 from distillery.config import DistillConfig
-from distillery.errors import InputError
-from steps._tracking import git_commit, require_mlflow
+from pipelines._checked import checked
+from steps._tracking import git_commit
 from steps.compression_report import compression_report
 from steps.evaluate import evaluate
 from steps.generate_soft_labels import generate_soft_labels
@@ -19,10 +18,6 @@ from steps.promote import promote
 from steps.train_student import train_student
 from steps.train_teacher import train_teacher
 from steps.validate import validate
-
-
-class RefusedRunError(click.ClickException, InputError):
-    """A run that cannot start; the command line prints the message without a traceback."""
 
 
 @pipeline(execution_mode=ExecutionMode.FAIL_FAST)  # so that the step's own error comes last, not a summary of it
@@ -35,11 +30,7 @@ def distill_pipeline(**parameters: Any) -> None:
     Raises:
         RefusedRunError: the config or the stack is wrong; nothing has run.
     """
-    try:
-        config = DistillConfig.parse(parameters)
-        require_mlflow()
-    except InputError as error:
-        raise RefusedRunError(str(error)) from error
+    config = checked(DistillConfig, parameters)
     tags = {
         "distillery.scenario": config.name,
         "distillery.teacher": config.teacher.kind,

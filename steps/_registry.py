@@ -42,8 +42,14 @@ class RegistryError(InputError):
 
 
 @contextmanager
-def reachable_registry() -> Iterator[None]:
+def reachable_registry(
+    otherwise: str = "nothing was promoted, everything before is kept: mend the registry and run the same command"
+    " again, the training comes from cache",
+) -> Iterator[None]:
     """Turn a registry that does not answer into one clear error.
+
+    Args:
+        otherwise: what has not happened then, and what to do.
 
     Raises:
         RegistryError: it cannot be reached.
@@ -52,9 +58,7 @@ def reachable_registry() -> Iterator[None]:
         yield
     except (requests.RequestException, sqlalchemy.exc.SQLAlchemyError, MlflowException, OSError) as error:
         raise RegistryError(
-            f"the model registry at {mlflow.get_registry_uri()} cannot be used: {error}; nothing was promoted,"
-            " everything before is kept: mend the registry and run the same command again, the training"
-            " comes from cache"
+            f"the model registry at {mlflow.get_registry_uri()} cannot be used: {error}; {otherwise}"
         ) from error
 
 
@@ -66,14 +70,40 @@ class Staged:
     proba: np.ndarray | None = None
 
 
-def staged_version(model_name: str) -> ModelVersion | None:
-    """Return the version under ``staging``, or None."""
+def staged_version(model_name: str, alias: str = STAGING) -> ModelVersion | None:
+    """Return the version under an alias, or None."""
     try:
-        return MlflowClient().get_model_version_by_alias(model_name, STAGING)
+        return MlflowClient().get_model_version_by_alias(model_name, alias)
     except MlflowException as error:
         if error.error_code in _ABSENT:
             return None
         raise
+
+
+def staged_onnx(model_name: str, alias: str = STAGING, *, threads: int = 1) -> tuple[OnnxModel, str]:
+    """Load the ONNX file of the version under an alias.
+
+    Args:
+        model_name: of the registered model.
+        alias: of the version.
+        threads: of ONNX Runtime.
+
+    Returns:
+        The model, and its version.
+
+    Raises:
+        RegistryError: there is no such version, it was not logged as ONNX, or the registry does not answer.
+        ArtifactError: the file was not exported by Distillery.
+    """
+    with reachable_registry("nothing was scored: mend the registry and run the same command again"):
+        version = staged_version(model_name, alias)
+        if version is None:
+            raise RegistryError(
+                f"model {model_name!r} must have a version under the alias {alias!r} in {mlflow.get_registry_uri()},"
+                " got none; `zenml pipeline run distill_pipeline -c configs/<scenario>.yaml` distils a student and"
+                f" promotes it there as <scenario>-student@{STAGING}"
+            )
+        return open_onnx(model_name, version, threads=threads), str(version.version)
 
 
 def score_staged(model_name: str, features: pd.DataFrame, dataset_digest: str) -> Staged:
@@ -100,7 +130,7 @@ def score_staged(model_name: str, features: pd.DataFrame, dataset_digest: str) -
     return Staged(staged, proba)
 
 
-def open_onnx(model_name: str, version: ModelVersion) -> OnnxModel:
+def open_onnx(model_name: str, version: ModelVersion, *, threads: int = 1) -> OnnxModel:
     """Read a registered version's file.
 
     Raises:
@@ -115,7 +145,7 @@ def open_onnx(model_name: str, version: ModelVersion) -> OnnxModel:
                 f"{model_name} version {version.version} must hold {MODEL_FILE}, as what `zenml pipeline run"
                 " distill_pipeline` promotes does; promote a student anew"
             )
-        return OnnxModel(file.read_bytes())
+        return OnnxModel(file.read_bytes(), threads=threads)
 
 
 def log_student(exported: OnnxModel, example: pd.DataFrame) -> str:

@@ -51,6 +51,18 @@ def require_mlflow() -> None:
         raise StackError(NO_TRACKER.format(stack=stack.name, missing=f"no mlflow {' and no '.join(missing)}"))
 
 
+@contextmanager
+def mlflow_of_stack() -> Iterator[None]:
+    """Point MLflow to the active stack's server, in a step that opens no run."""
+    tracker = Client().active_stack.experiment_tracker
+    assert isinstance(tracker, MLFlowExperimentTracker), "see `require_mlflow`"
+    tracker.configure_mlflow()
+    try:
+        yield
+    finally:
+        mlflow.set_tracking_uri("")  # as ZenML does behind a tracked step
+
+
 def run_name(role: str, title: str, spec: CandidateSpec | None = None) -> str:
     """Name a model's run: ``teacher xgboost``, ``student mlp T=1 α=0.9``, ``control mlp``."""
     lesson = f" {spec.lesson_title}" if role == "student" and spec is not None else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,13 @@ import yaml
 
 from distillery.config import DistillConfig
 from distillery.data.sources import FileSpec
+from distillery.data.sources.flights import FEATURES
+from distillery.scoring import ScoreConfig
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 TEMPLATE = (CONFIGS / "own_table.yaml").read_text(encoding="utf-8")
-PATHS = sorted(CONFIGS.glob("*.yaml"))
+SCORING = sorted(CONFIGS.glob("score_*.yaml"))
+PATHS = sorted(set(CONFIGS.glob("*.yaml")) - {*SCORING})
 
 
 def read(text: str) -> Any:
@@ -37,6 +41,25 @@ def test_every_config_is_read(path: Path) -> None:
     content = read(path.read_text(encoding="utf-8"))
     assert "enable_cache" not in content
     assert DistillConfig.parse(content["parameters"]).students
+
+
+@pytest.mark.parametrize("path", SCORING, ids=lambda path: path.name)
+def test_every_scoring_config_is_read(path: Path) -> None:
+    """Its scenario is one that is there."""
+    config = ScoreConfig.parse(read(path.read_text(encoding="utf-8"))["parameters"])
+    assert CONFIGS / f"{config.scenario}.yaml" in PATHS
+
+
+def test_the_rows_to_score_are_written_where_the_config_reads_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`make score-data` gives the file, with the key columns of ``score_flights.yaml``."""
+    monkeypatch.chdir(tmp_path)
+    runpy.run_path(str(CONFIGS.parent / "infra" / "score_data.py"), run_name="__main__")
+    config = ScoreConfig.parse(read((CONFIGS / "score_flights.yaml").read_text(encoding="utf-8"))["parameters"])
+    rows = pd.read_parquet(config.input)
+    assert set(FEATURES) | set(config.keys) <= set(rows)
+    assert rows["flight"].is_unique
 
 
 def test_configs_do_not_share_a_scenario() -> None:

@@ -27,6 +27,7 @@ FLOORS: dict[str, set[str]] = {
     "trees": ROOT_MODULES | {"data", "export"},
     "teachers": ROOT_MODULES | {"data", "networks", "trees", "export"},
     "export": ROOT_MODULES | {"data"},
+    "scoring": ROOT_MODULES | {"data", "export"},
     "students": ROOT_MODULES | {"data", "distillation", "networks", "trees", "export"},
     "promotion": ROOT_MODULES | {"evaluation"},
     "report": ROOT_MODULES | {"data", "evaluation", "teachers", "distillation", "students", "promotion", "export"},
