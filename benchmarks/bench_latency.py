@@ -136,11 +136,14 @@ def race(all_of_them: Sequence[Contender], calls: int, rows: int) -> None:
     for one in all_of_them:
         for i in range(max(3, int(WARM_UP * one.calls))):
             one.one(i)
-    for turn, one in itertools.product(range(ROUNDS), all_of_them):
-        for i in range(max(1, int(calls * one.calls / ROUNDS))):
-            start = time.perf_counter()
-            one.one(turn * 7 + i)
-            one.seconds.append(time.perf_counter() - start)
+    order = np.random.default_rng(0)
+    for _ in range(ROUNDS):
+        for k in order.permutation(len(all_of_them)):  # whoever follows a slow one finds a cold cache
+            one = all_of_them[k]
+            for i in range(max(1, int(calls * one.calls / ROUNDS))):
+                start = time.perf_counter()
+                one.one(i)
+                one.seconds.append(time.perf_counter() - start)
     for _, one in itertools.product(range(BATCH_REPEATS), all_of_them):
         if one.batch is not None:
             start = time.perf_counter()

@@ -35,6 +35,7 @@ RESULTS, PAGE = ROOT / "docs" / "benchmarks.json", ROOT / "docs" / "benchmarks.m
 BUDGET, MOST_SECONDS = 40_000, 300
 MANY_CATEGORIES = 50  # of a column whose embeddings are stated apart
 SMALL = {"widths": [24, 16], "embedding": 4}
+FIGURES = "<!-- figures: make bench-quality -->"
 START, END = "<!-- table: make bench-quality -->", "<!-- end of table -->"
 
 
@@ -210,11 +211,25 @@ def figure(goal: str, student: dict[str, Any], teacher: dict[str, Any], control:
 SMALLER_IS_BETTER = {"log loss", "parameters", "log loss minus the control's", "seconds"}
 
 
-def write_page(table: list[str], verdicts: list[str]) -> None:
-    """Put the table between the page's marks."""
-    before, _, rest = PAGE.read_text().partition(START)
-    _, _, after = rest.partition(END)
-    PAGE.write_text("\n".join([before + START, "", *table, "", *verdicts, "", END]) + after)
+def short(results: dict[str, Any]) -> Iterator[str]:
+    """Write the README's table: a line per set, medians over the seeds."""
+    yield "| data, teacher | teacher: ROC AUC, log loss | student | keeps | control | parameters |"
+    yield "|---|---|---|---|---|---|"
+    for name in SETS:
+        seeds = list(results.get(name, {}).values())
+        if seeds:
+            labels = (next(iter(seeds[0])), "student mlp", "control mlp")
+            cells = [row("", label, seeds).split(" | ") for label in labels]
+            pairs = [f"{cell[2].split(' ±')[0]}, {cell[4]}" for cell in cells]
+            many = f"{len(seeds)} seed{'s' if len(seeds) > 1 else ''}"
+            yield f"| {name} ({many}) | {pairs[0]} | {pairs[1]} | {cells[1][3]} | {pairs[2]} | {cells[1][7]} |"
+
+
+def write_between(page: Path, start: str, end: str, lines: list[str]) -> None:
+    """Put lines between a page's marks."""
+    before, _, rest = page.read_text().partition(start)
+    _, _, after = rest.partition(end)
+    page.write_text("\n".join([before + start, "", *lines, "", end]) + after)
 
 
 def main() -> None:
@@ -232,7 +247,8 @@ def main() -> None:
     results = known()
     table, verdicts = list(lines(results)), list(judged(results))
     print("\n".join([*table, "", *verdicts]))
-    write_page(table, verdicts)
+    write_between(PAGE, START, END, [*table, "", *verdicts])
+    write_between(ROOT / "README.md", FIGURES, "<!-- end of figures -->", list(short(results)))
 
 
 if __name__ == "__main__":
