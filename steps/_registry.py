@@ -145,7 +145,8 @@ def open_onnx(model_name: str, version: ModelVersion, *, threads: int = 1) -> On
                 f"{model_name} version {version.version} must hold {MODEL_FILE}, as what `zenml pipeline run"
                 " distill_pipeline` promotes does; promote a student anew"
             )
-        return OnnxModel(file.read_bytes(), threads=threads)
+        # Read by onnx: others' models may keep their weights in a file of their own.
+        return OnnxModel(onnx.load(str(file)).SerializeToString(), threads=threads)
 
 
 def log_student(exported: OnnxModel, example: pd.DataFrame) -> str:
