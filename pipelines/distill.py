@@ -44,9 +44,10 @@ def distill_pipeline(**parameters: Any) -> None:
     # A ready-made teacher is opened anew each time: what its alias points to may have changed.
     teach = train_teacher.with_options(settings=tracked, enable_cache=None if config.teacher.fitted else False)
     teacher = teach(table, config.teacher, seed, after=["validate"])
-    baselines = (
-        [] if config.baseline is None else [teach(table, config.baseline, seed, "baseline", id="train_baseline")]
-    )
+    baselines = []
+    if config.baseline is not None:
+        fit = train_teacher.with_options(settings=tracked)
+        baselines = [fit(table, config.baseline, seed, "baseline", id="train_baseline", after=["validate"])]
     labels = generate_soft_labels(table, teacher, soft, config.teacher, seed)
     train = train_student.with_options(settings=tracked)
     students = [

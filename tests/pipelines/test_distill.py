@@ -111,6 +111,7 @@ def test_costs_are_those_of_the_exported_files(run, parameters, tracking):
     assert plain.quality != quantized.quality
     runs = tracking.search_runs([tracking.get_experiment_by_name(parameters["scenario"]).experiment_id])
     assert "baseline lightgbm" in {r.info.run_name for r in runs}
+    assert {"ingest", "validate"} <= set(record.steps["train_baseline"].spec.upstream_steps)
 
 
 def test_the_promoted_file_says_where_it_comes_from(run, parameters, tracking):
