@@ -78,9 +78,3 @@ def tensor_of(name: str, kind: int, *shape: int | str) -> onnx.ValueInfoProto:
 
 DOUBLE, FLOAT, TEXT = TensorProto.DOUBLE, TensorProto.FLOAT, TensorProto.STRING
 INT32, INT64 = TensorProto.INT32, TensorProto.INT64
-
-
-def probabilities(graph: Graph, scores: str, outputs: int) -> str:
-    """Return float32 probabilities of scores: of one output its sigmoid, of several their softmax."""
-    proba = graph.add("Sigmoid", scores) if outputs == 1 else graph.add("Softmax", scores, axis=1)
-    return graph.add("Cast", proba, to=FLOAT)

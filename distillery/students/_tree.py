@@ -11,9 +11,6 @@ import pandas as pd
 from sklearn.tree import DecisionTreeRegressor
 
 from distillery.data import RawEncoder, Rows, Schema
-from distillery.export import Graph, RawColumns
-from distillery.export.forest import AT_MOST, Forest, ForestTree, rounded_down
-from distillery.export.graph import FLOAT
 
 
 @final
@@ -62,15 +59,6 @@ class RankEncoder:
         numbers, codes = self._encode(frame)
         ranks = [table[codes[:, j]] for j, table in enumerate(self._tables)]
         return np.column_stack([numbers.astype(np.float32), *ranks])
-
-    def to_graph(self, raw: RawColumns) -> str:
-        """Add the nodes that read raw columns so; return ``(rows, d)`` float32."""
-        parts = []
-        if raw.schema.numeric:
-            parts.append(raw.graph.add("Cast", raw.numbers, to=FLOAT))
-        if raw.schema.categorical:
-            parts.append(raw.lookup(self._tables))
-        return raw.graph.concat(parts, 1)
 
     def keep(self, used: np.ndarray) -> RankEncoder:
         """Return an encoder that needs only the columns at these positions."""
@@ -123,10 +111,12 @@ class Tree:
         nodes = fitted.tree_
         split = nodes.children_left >= 0
         number = np.where(split, np.cumsum(split) - 1, split.sum() + np.cumsum(~split) - 1)
+        threshold = nodes.threshold[split].astype(np.float32)
+        above = threshold > nodes.threshold[split]  # rounding may not send another float32 left
         rows, mean = nodes.n_node_samples[~split, None], nodes.value[:, :, 0]
         return cls(
             feature=nodes.feature[split].astype(np.int32),
-            threshold=rounded_down(nodes.threshold[split]),
+            threshold=np.where(above, np.nextafter(threshold, np.float32(-np.inf)), threshold),
             missing_left=nodes.missing_go_to_left[split].astype(bool),
             left=number[nodes.children_left[split]].astype(np.int32),
             right=number[nodes.children_right[split]].astype(np.int32),
@@ -137,15 +127,6 @@ class Tree:
     def arrays(self) -> dict[str, np.ndarray]:
         """Return what `__init__` needs."""
         return {field.name: np.ascontiguousarray(getattr(self, field.name)) for field in fields(self)}
-
-    def to_graph(self, graph: Graph, features: str) -> str:
-        """Add the tree; return probabilities of all classes but the first ``(rows, K − 1)``."""
-        m = len(self.feature)
-        forest = Forest(self.proba.shape[1], np.float32)
-        true, false = (np.where(child < m, child, m - 1 - child) for child in (self.left, self.right))
-        comparison = np.full(m, AT_MOST)
-        forest.add(ForestTree(self.feature, self.threshold, comparison, self.missing_left, true, false, self.proba))
-        return forest.to_graph(graph, features)
 
     def keep(self, used: np.ndarray) -> Tree:
         """Return the same tree for rows that have only these features, all it uses among them."""

@@ -14,8 +14,6 @@ from distillery.data import Schema
 from distillery.data.model import ParameterCount
 from distillery.data.saved import header_files, read_schema
 from distillery.errors import TrainingError
-from distillery.export import RawColumns
-from distillery.export.graph import probabilities
 from distillery.students._sklearn import target_shares, weighted_rows
 from distillery.students.base import CandidateSpec, Lesson, OnEpoch, Selected, Student, valid_log_loss
 from distillery.trees import REPEATABLE, TreeEncoder, Trees
@@ -146,13 +144,6 @@ class BoostedStudent(Student):
             return np.empty((0, self.schema.n_classes))
         p = self.trees.predict(self._rows(frame))
         return np.column_stack([1 - p, p]) if p.ndim == 1 else p
-
-    def to_graph(self, raw: RawColumns) -> str:
-        """Add the trees; see `distillery.export.Exportable`."""
-        places = np.zeros(self.trees.n_features, dtype=np.int64)
-        places[self.trees.used] = np.arange(len(self.trees.used))
-        scores = self.trees.to_graph(raw.graph, self._encode.to_graph(raw), places.tolist())
-        return probabilities(raw.graph, scores, 1 if self.schema.n_classes == 2 else self.schema.n_classes)
 
     def to_files(self) -> dict[str, bytes]:
         """Return ``model.txt``, LightGBM's own text format, beside spec and schema."""

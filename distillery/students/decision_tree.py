@@ -15,7 +15,6 @@ from sklearn.tree import DecisionTreeRegressor
 from distillery.data.model import ParameterCount
 from distillery.data.saved import header_files, read_schema
 from distillery.errors import TrainingError
-from distillery.export import RawColumns
 from distillery.students._sklearn import target_shares
 from distillery.students._tree import RankEncoder, Tree
 from distillery.students.base import CandidateSpec, Lesson, OnEpoch, Selected, Student
@@ -102,15 +101,6 @@ class DecisionTreeStudent(Student):
     def predict_proba(self, frame: pd.DataFrame) -> np.ndarray:
         """Return class probabilities ``(n, K)`` of raw rows."""
         return self._tree.predict_proba(self._encode(frame))
-
-    def to_graph(self, raw: RawColumns) -> str:
-        """Add the tree; see `distillery.export.Exportable`."""
-        graph, others = raw.graph, self._tree.to_graph(raw.graph, self._encode.to_graph(raw))
-        if self.schema.n_classes == 2:
-            return others
-        known = graph.add("ReduceSum", others, graph.constant(np.array([1])), keepdims=1)
-        first = graph.add("Relu", graph.add("Sub", graph.constant(np.float32(1)), known))
-        return graph.add("Concat", first, others, axis=1)
 
     def to_files(self) -> dict[str, bytes]:
         """Return ``tree.safetensors`` (splits, leaves, ranks of categories) beside spec and schema."""

@@ -13,8 +13,6 @@ from pydantic import Field, NonNegativeFloat, PositiveInt
 from distillery.data import Rows, Schema
 from distillery.data.model import ParameterCount
 from distillery.data.saved import header_files, read_schema
-from distillery.export import RawColumns
-from distillery.export.graph import probabilities
 from distillery.teachers.base import Teacher, TeacherKind
 from distillery.trees import REPEATABLE, TreeEncoder, Trees
 
@@ -91,11 +89,6 @@ class LightGBMTeacher(Teacher):
             return np.empty((0, self.schema.n_classes))
         p = self._trees.predict(self._encode(frame))
         return np.column_stack([1 - p, p]) if p.ndim == 1 else p
-
-    def to_graph(self, raw: RawColumns) -> str:
-        """Add the trees; see `distillery.export.Exportable`."""
-        scores = self._trees.to_graph(raw.graph, self._encode.to_graph(raw))
-        return probabilities(raw.graph, scores, 1 if self.schema.n_classes == 2 else self.schema.n_classes)
 
     def to_files(self) -> dict[str, bytes]:
         """Return ``model.txt``, LightGBM's own text format, beside spec and schema."""

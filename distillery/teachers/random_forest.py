@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, final
+from typing import Literal, final
 
 import numpy as np
 import pandas as pd
@@ -13,9 +13,6 @@ from sklearn.ensemble import RandomForestClassifier
 from distillery.data import Rows, Schema, skops_file
 from distillery.data.model import ParameterCount
 from distillery.data.saved import header_files, read_schema
-from distillery.export import RawColumns
-from distillery.export.forest import AT_MOST, Forest, ForestTree, rounded_down
-from distillery.export.graph import FLOAT
 from distillery.teachers.base import Teacher, TeacherKind
 from distillery.trees import TreeEncoder
 
@@ -68,23 +65,6 @@ def _read(encode: TreeEncoder, frame: pd.DataFrame) -> np.ndarray:
     return np.asarray(np.clip(encode(frame), -LARGEST, LARGEST), dtype=np.float32)
 
 
-def _forest_tree(nodes: Any, values: np.ndarray) -> ForestTree:
-    """Read one of scikit-learn's trees; values ``(nodes, outputs)``."""
-    split = nodes.children_left >= 0
-    if not split.any():
-        return ForestTree.of_leaf(values[0].tolist())
-    number = np.where(split, np.cumsum(split) - 1, -1 * np.cumsum(~split))
-    return ForestTree(
-        feature=nodes.feature[split],
-        threshold=rounded_down(nodes.threshold[split]),
-        comparison=np.full(split.sum(), AT_MOST),
-        missing_true=nodes.missing_go_to_left[split],
-        true=number[nodes.children_left[split]],
-        false=number[nodes.children_right[split]],
-        leaves=values[~split],
-    )
-
-
 @final
 class RandomForestTeacher(Teacher):
     """A fitted random forest."""
@@ -101,16 +81,6 @@ class RandomForestTeacher(Teacher):
         if len(frame):
             proba[:, self._forest.classes_] = self._forest.predict_proba(_read(self._encode, frame))
         return proba
-
-    def to_graph(self, raw: RawColumns) -> str:
-        """Add the trees; see `distillery.export.Exportable`."""
-        binary, share = self.schema.n_classes == 2, 1 / len(self._forest.estimators_)
-        forest = Forest(1 if binary else self.schema.n_classes, np.float32)
-        for tree in self._forest.estimators_:
-            values = np.zeros((tree.tree_.node_count, self.schema.n_classes))
-            values[:, self._forest.classes_] = tree.tree_.value[:, 0] * share
-            forest.add(_forest_tree(tree.tree_, values[:, 1:] if binary else values))
-        return forest.to_graph(raw.graph, self._encode.to_graph(raw, FLOAT))
 
     def to_files(self) -> dict[str, bytes]:
         """Return ``model.skops`` (no pickle) beside spec and schema."""

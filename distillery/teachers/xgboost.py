@@ -15,11 +15,7 @@ from pydantic import Field, NonNegativeFloat, PositiveInt
 from distillery.data import RawEncoder, Rows, Schema
 from distillery.data.model import ParameterCount
 from distillery.data.saved import header_files, read_schema
-from distillery.export import RawColumns
-from distillery.export.forest import BELOW, IN_SET, Forest, ForestTree
-from distillery.export.graph import FLOAT, probabilities
 from distillery.teachers.base import Teacher, TeacherKind
-from distillery.trees import TreeEncoder
 
 
 class XGBoostSpec(TeacherKind):
@@ -122,19 +118,6 @@ class XGBoostTeacher(Teacher):
         p = np.asarray(self._booster.predict(self._encode.matrix(frame)), dtype=np.float64)
         return np.column_stack([1 - p, p]) if p.ndim == 1 else p / p.sum(axis=1, keepdims=True)
 
-    def to_graph(self, raw: RawColumns) -> str:
-        """Add the trees; see `distillery.export.Exportable`."""
-        learner = json.loads(bytes(self._booster.save_raw("json")))["learner"]
-        outputs = 1 if self.schema.n_classes == 2 else self.schema.n_classes
-        forest, model = Forest(outputs, np.float32), learner["gradient_booster"]["model"]
-        for tree, output in zip(model["trees"], model["tree_info"], strict=True):
-            forest.add(_forest_tree(tree, output, outputs))
-        sums = forest.to_graph(raw.graph, TreeEncoder(self.schema).to_graph(raw, FLOAT))
-        base = np.array(json.loads(learner["learner_model_param"]["base_score"]), np.float64).reshape(-1)
-        start = np.log(base / (1 - base)) if outputs == 1 else np.broadcast_to(base, outputs)
-        scores = raw.graph.add("Add", sums, raw.graph.constant(start.astype(np.float32)))
-        return probabilities(raw.graph, scores, outputs)
-
     def to_files(self) -> dict[str, bytes]:
         """Return ``model.ubj``, XGBoost's own binary format, beside spec and schema."""
         return {**header_files(self.spec, self.schema), "model.ubj": bytes(self._booster.save_raw("ubj"))}
@@ -172,27 +155,3 @@ def _read_tree(tree: dict[str, Any]) -> dict[str, Any]:
         "categories": len(tree["categories"]),
         "set_splits": len(tree["categories_nodes"]),
     }
-
-
-def _forest_tree(tree: dict[str, Any], output: int, outputs: int) -> ForestTree:
-    """Read one of XGBoost's trees: a number below the condition goes left, a category of the set goes right."""
-    left, right = np.asarray(tree["left_children"]), np.asarray(tree["right_children"])
-    condition, split = np.asarray(tree["split_conditions"]), left >= 0
-    values = np.zeros(((~split).sum(), outputs))
-    values[:, output] = condition[~split]
-    if not split.any():
-        return ForestTree.of_leaf(values[0].tolist())
-    number = np.where(split, np.cumsum(split) - 1, -1 * np.cumsum(~split))
-    by_set = np.asarray(tree["split_type"])[split] == 1
-    missing_left = np.asarray(tree["default_left"], dtype=bool)[split]
-    ends = zip(tree["categories_nodes"], tree["categories_segments"], tree["categories_sizes"], strict=True)
-    return ForestTree(
-        feature=np.asarray(tree["split_indices"])[split],
-        threshold=np.where(by_set, 0, condition[split]),
-        comparison=np.where(by_set, IN_SET, BELOW),
-        missing_true=missing_left ^ by_set,
-        true=number[np.where(by_set, right[split], left[split])],
-        false=number[np.where(by_set, left[split], right[split])],
-        leaves=values,
-        sets={int(number[node]): tree["categories"][start : start + n] for node, start, n in ends},
-    )
