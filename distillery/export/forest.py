@@ -1,8 +1,8 @@
-"""A forest as one ONNX node, whatever library grew it."""
+"""A forest as ONNX nodes, whatever library grew it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, final
 
@@ -10,13 +10,13 @@ import numpy as np
 from onnx import numpy_helper
 
 from distillery.data import RawEncoder, Schema
-from distillery.export.graph import FLOAT, ML, TREES_OPSETS, Graph
+from distillery.export.graph import FLOAT, INT32, ML, TREES_OPSETS, Graph
+from distillery.export.model import ExportError
 from distillery.export.raw import RawColumns
 
-# What a node asks; `TreeEnsemble` knows it by its place here, `TreeEnsembleRegressor` by its name.
-QUESTIONS = ("BRANCH_LEQ", "BRANCH_LT", "BRANCH_GTE", "BRANCH_GT", "BRANCH_EQ", "BRANCH_NEQ", "BRANCH_MEMBER", "LEAF")
-AT_MOST, BELOW, EQUAL, MEMBER, LEAF = 0, 1, 4, 6, 7
-SUM = 1
+AT_MOST, BELOW, EQUAL, MEMBER = 0, 1, 4, 6  # what a split of `TreeEnsemble` asks
+SUM = 1  # its aggregate_function
+MOST_LEAVES = 2**24  # float32 counts no further
 
 
 @final
@@ -41,6 +41,50 @@ class Tree:
     right: np.ndarray
     values: np.ndarray
     members: Mapping[int, np.ndarray] = field(default_factory=dict)
+
+    @classmethod
+    def of_nodes(
+        cls,
+        feature: np.ndarray,
+        threshold: np.ndarray,
+        missing_left: np.ndarray,
+        left: np.ndarray,
+        right: np.ndarray,
+        values: np.ndarray,
+        members: Mapping[int, np.ndarray] | None = None,
+    ) -> Tree:
+        """Read a tree that numbers splits and leaves alike, and starts at node 0.
+
+        Args:
+            feature, threshold, missing_left, left, right: of every node; a leaf's children are negative.
+            values: of every node, ``(nodes, outputs)``.
+            members: by the number of the node.
+        """
+        split = left >= 0
+        number = np.where(split, np.cumsum(split) - 1, split.sum() + np.cumsum(~split) - 1)
+        return cls(
+            feature=feature[split],
+            threshold=threshold[split],
+            missing_left=missing_left[split],
+            left=number[left[split]],
+            right=number[right[split]],
+            values=values[~split],
+            members={int(number[node]): which for node, which in (members or {}).items()},
+        )
+
+    @classmethod
+    def of_sklearn(cls, nodes: Any, values: np.ndarray) -> Tree:
+        """Read the ``tree_`` of a fitted tree of scikit-learn, which compares float32 numbers.
+
+        Args:
+            nodes: a `sklearn.tree._tree.Tree`.
+            values: of every node, ``(nodes, outputs)``.
+        """
+        threshold = nodes.threshold.astype(np.float32)
+        above = threshold > nodes.threshold  # rounding may not send another float32 left
+        threshold = np.where(above, np.nextafter(threshold, np.float32(-np.inf)), threshold)
+        missing_left = nodes.missing_go_to_left.astype(bool)
+        return cls.of_nodes(nodes.feature, threshold, missing_left, nodes.children_left, nodes.children_right, values)
 
     def questions(self, *, below: bool) -> tuple[np.ndarray, np.ndarray]:
         """Return what each split asks, and the number it compares with, each ``(m,)``."""
@@ -84,74 +128,57 @@ def probabilities(graph: Graph, sums: str, n_outputs: int) -> str:
 
 
 def add_forest(graph: Graph, x: str, trees: Sequence[Tree], *, below: bool = False) -> str:
-    """Add trees as one node; return the sums of the leaves that a row reaches, ``(rows, outputs)`` float32.
+    """Add trees; return the sums of the values of the leaves that a row reaches, ``(rows, outputs)`` float32.
 
     Args:
-        graph: is given the node.
+        graph: is given the nodes.
         x: the features ``(rows, d)``, in the precision of the thresholds: float32 or float64.
-        trees: at least one; where one splits on sets, each leaf adds to one output at most.
+        trees: at least one.
         below: whether a value goes left if it is below the threshold; else also if it is the threshold.
+
+    Raises:
+        ExportError: leaves add to several outputs, and there are too many of them.
     """
-    if any(len(members) > 1 for tree in trees for members in tree.members.values()):
-        graph.opsets = TREES_OPSETS
-        return _ensemble(graph, x, trees, below=below)
-    return _regressor(graph, x, trees, below=below)
+    values, n_outputs = np.concatenate([tree.values for tree in trees]), trees[0].values.shape[1]
+    if np.count_nonzero(values, axis=1).max() <= 1:
+        output = (values != 0).argmax(axis=1)
+        return _ensemble(graph, x, trees, values[np.arange(len(values)), output], output, n_outputs, below=below)
+    # A leaf of ONNX has one value: each tree says its leaf, and the values are gathered.
+    if len(values) > MOST_LEAVES:
+        raise ExportError(
+            f"a forest of {n_outputs} classes must have at most {MOST_LEAVES:,} leaves to be exported,"
+            f" got {len(values):,}; grow fewer trees or larger leaves"
+        )
+    tree = np.arange(len(trees)).repeat([len(tree.values) for tree in trees])
+    reached = _ensemble(graph, x, trees, np.arange(len(values)), tree, len(trees), below=below)
+    gathered = graph.constant(values.astype(np.float32))
+    summands = graph.add("Gather", gathered, graph.add("Cast", reached, to=INT32))  # (rows, trees, outputs)
+    return graph.add("ReduceSum", summands, graph.constant(np.array([1])), keepdims=0)
 
 
-def _regressor(graph: Graph, x: str, trees: Sequence[Tree], *, below: bool) -> str:
-    """Add a `TreeEnsembleRegressor`: no sets, but read by every runtime, and a leaf adds to any outputs."""
-    asked, numbers = zip(*(tree.questions(below=below) for tree in trees), strict=True)
-    sizes, leaves = [len(tree.feature) for tree in trees], [len(tree.values) for tree in trees]
-    at = np.arange(len(trees))
+def _ensemble(
+    graph: Graph,
+    x: str,
+    trees: Sequence[Tree],
+    weights: np.ndarray,
+    targets: np.ndarray,
+    n_targets: int,
+    *,
+    below: bool,
+) -> str:
+    """Add a `TreeEnsemble`; return the sums of the reached leaves' weights by target, ``(rows, n_targets)`` float32.
 
-    def nodes(of_splits: Iterable[np.ndarray], at_leaves: int = 0) -> np.ndarray:
-        """The leaves of a tree follow its splits."""
-        padded = zip(of_splits, leaves, strict=True)
-        return np.concatenate([np.pad(values, (0, n), constant_values=at_leaves) for values, n in padded])
-
-    kept = [_kept(tree.values) for tree in trees]
-    leaf, output = np.concatenate([np.argwhere(one) for one in kept]).T
-    owner = at.repeat([one.sum() for one in kept])
-    weights = np.concatenate([tree.values[one] for tree, one in zip(trees, kept, strict=True)])
-    return graph.add(
-        "TreeEnsembleRegressor",
-        x,
-        domain=ML,
-        n_targets=trees[0].values.shape[1],
-        nodes_treeids=at.repeat(np.add(sizes, leaves)),
-        nodes_nodeids=np.concatenate([np.arange(m + n) for m, n in zip(sizes, leaves, strict=True)]),
-        nodes_featureids=nodes(tree.feature for tree in trees),
-        nodes_modes=[QUESTIONS[one] for one in nodes(asked, LEAF)],
-        nodes_truenodeids=nodes(tree.left for tree in trees),
-        nodes_falsenodeids=nodes(tree.right for tree in trees),
-        nodes_missing_value_tracks_true=nodes(tree.missing_left.astype(np.int64) for tree in trees),
-        target_treeids=owner,
-        target_nodeids=leaf + np.take(sizes, owner),
-        target_ids=output,
-        **_numbers("nodes_values", nodes(numbers)),
-        **_numbers("target_weights", weights.astype(numbers[0].dtype)),
-    )
-
-
-def _kept(values: np.ndarray) -> np.ndarray:
-    """Return which values a leaf must name: what is not zero, and one at least."""
-    kept = values != 0
-    kept[:, 0] |= ~kept.any(axis=1)
-    return kept
-
-
-def _numbers(name: str, values: np.ndarray) -> dict[str, Any]:
-    """Return an attribute of numbers; only a tensor holds doubles, and small builds of runtimes read no tensor."""
-    return {name: values} if values.dtype == np.float32 else {f"{name}_as_tensor": numpy_helper.from_array(values)}
-
-
-def _ensemble(graph: Graph, x: str, trees: Sequence[Tree], *, below: bool) -> str:
-    """Add a `TreeEnsemble`, which knows sets; its output has the precision of its thresholds."""
+    Args:
+        graph, x, trees, below: as in `add_forest`.
+        weights, targets: of each leaf, all trees' behind each other, ``(leaves,)``.
+        n_targets: how many targets there are.
+    """
+    graph.opsets = TREES_OPSETS
     trees = [tree if len(tree.feature) else _split(tree) for tree in trees]
     asked, numbers = (np.concatenate(part) for part in zip(*(t.questions(below=below) for t in trees), strict=True))
-    sets = [tree.members[i] for tree in trees for i in sorted(tree.members) if len(tree.members[i]) > 1]
-    values, dtype = np.concatenate([tree.values for tree in trees]), numbers.dtype
-    output = (values != 0).argmax(axis=1)
+    missing_left = np.concatenate([tree.missing_left for tree in trees])
+    sets = [members for tree in trees for _, members in sorted(tree.members.items()) if len(members) > 1]
+    ended = np.concatenate([*([*members, np.nan] for members in sets), np.empty(0)])
     children: dict[str, np.ndarray] = {}
     for side, answer in (("left", "true"), ("right", "false")):
         child, is_leaf = _children(trees, side)
@@ -161,26 +188,25 @@ def _ensemble(graph: Graph, x: str, trees: Sequence[Tree], *, below: bool) -> st
         x,
         domain=ML,
         aggregate_function=SUM,
-        n_targets=values.shape[1],
+        n_targets=n_targets,
         tree_roots=np.cumsum([0, *(len(tree.feature) for tree in trees[:-1])]),
         nodes_featureids=np.concatenate([tree.feature for tree in trees]),
         nodes_modes=numpy_helper.from_array(asked.astype(np.uint8)),
         nodes_splits=numpy_helper.from_array(numbers),
-        nodes_missing_value_tracks_true=np.concatenate([tree.missing_left for tree in trees]).astype(np.int64),
-        membership_values=numpy_helper.from_array(np.concatenate([[*one, np.nan] for one in sets]).astype(dtype)),
-        leaf_targetids=output,
-        leaf_weights=numpy_helper.from_array(values[np.arange(len(values)), output].astype(dtype)),
+        nodes_missing_value_tracks_true=missing_left.astype(np.int64),
+        membership_values=numpy_helper.from_array(ended.astype(numbers.dtype)),
+        leaf_targetids=targets,
+        leaf_weights=numpy_helper.from_array(weights.astype(numbers.dtype)),
         **children,
     )
-    return sums if dtype == np.float32 else graph.add("Cast", sums, to=FLOAT)
+    return sums if numbers.dtype == np.float32 else graph.add("Cast", sums, to=FLOAT)
 
 
 def _split(tree: Tree) -> Tree:
     """Return a leaf as a split with it on both sides: `TreeEnsemble` has no bare leaf."""
-    zero, leaf = np.zeros(1, np.int64), np.ones(1, np.int64)
-    return replace(
-        tree, feature=zero, threshold=zero.astype(tree.threshold.dtype), missing_left=zero, left=leaf, right=leaf
-    )
+    none, leaf = np.zeros(1, np.int64), np.ones(1, np.int64)
+    threshold = none.astype(tree.threshold.dtype)
+    return replace(tree, feature=none, threshold=threshold, missing_left=none, left=leaf, right=leaf)
 
 
 def _children(trees: Sequence[Tree], side: str) -> tuple[np.ndarray, np.ndarray]:
