@@ -12,7 +12,11 @@ import pandas as pd
 
 from distillery.data import RawEncoder, Schema
 from distillery.data.model import ParameterCount
+from distillery.export import RawColumns
+from distillery.export.forest import Tree, add_forest, features, probabilities, set_numbers
 
+CATEGORICAL, DEFAULT_LEFT, MISSING_IS_NAN = 1, 2, 8  # bits of a split's `decision_type`
+ZERO = float(np.float32(1e-35))  # LightGBM reads numbers up to this as 0
 REPEATABLE = {"deterministic": True, "force_row_wise": True, "verbosity": -1}  # the same seed, the same trees
 
 
@@ -90,10 +94,56 @@ class Trees:
         depths = [_leaf_depths(tree["tree_structure"])[leaves[:, i]].mean() for i, tree in enumerate(self._dump)]
         return float(np.sum(depths) + len(self._dump))
 
+    def to_graph(self, raw: RawColumns, positions: np.ndarray) -> str:
+        """Add the trees' nodes; see `distillery.export.Exportable`.
+
+        Args:
+            raw: the columns.
+            positions: of each of them, the numeric ones first, in the rows that the trees read, ``(d,)``.
+        """
+        outputs = int(self._booster.num_model_per_iteration())
+        blocks = re.split(r"\nTree=\d+\n", self.text.partition("end of trees")[0])[1:]
+        trees = [_read_tree(block, positions, i % outputs, outputs) for i, block in enumerate(blocks)]
+        sums = add_forest(raw.graph, features(raw, set_numbers(raw.schema)), trees)
+        return probabilities(raw.graph, sums, outputs)
+
     @cached_property
     def _dump(self) -> list[dict[str, Any]]:
         trees: list[dict[str, Any]] = self._booster.dump_model()["tree_info"]
         return trees
+
+
+def _read_tree(text: str, positions: np.ndarray, output: int, outputs: int) -> Tree:
+    """Read a tree of LightGBM's text; what decides is `Tree::Decision` in its tree.h."""
+    lines = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+
+    def array(name: str, dtype: type) -> np.ndarray:
+        return np.array(lines.get(name, "").split(), dtype=dtype)
+
+    kind, threshold, child = array("decision_type", np.int64), array("threshold", np.float64), {}
+    leaves, by_set = array("leaf_value", np.float64), np.flatnonzero(kind & CATEGORICAL)
+    for side in ("left", "right"):
+        number = array(f"{side}_child", np.int64)
+        child[side] = np.where(number < 0, len(kind) + ~number, number)
+    # What is not known as missing counts as 0.
+    missing_left = np.where(kind & MISSING_IS_NAN, kind & DEFAULT_LEFT, threshold >= 0).astype(bool)
+    near_zero = np.where(threshold < 0, np.nextafter(-ZERO, -np.inf), ZERO)
+    sets = np.split(array("cat_threshold", np.uint32), array("cat_boundaries", np.int64)[1:-1])
+    values = np.zeros((len(leaves), outputs))
+    values[:, output] = leaves
+    return Tree(
+        feature=np.searchsorted(positions, array("split_feature", np.int64)),
+        threshold=np.where(np.abs(threshold) <= ZERO, near_zero, threshold),
+        missing_left=missing_left,
+        values=values,
+        members={int(i): RawEncoder.FIRST + _bits(sets[int(threshold[i])]) for i in by_set},
+        **child,
+    )
+
+
+def _bits(words: np.ndarray) -> np.ndarray:
+    """Return which bits are set, the lowest of the first word first."""
+    return np.flatnonzero(np.unpackbits(words.astype("<u4").view(np.uint8), bitorder="little"))
 
 
 def _numbers(node: dict[str, Any]) -> int:

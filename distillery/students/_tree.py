@@ -11,6 +11,7 @@ import pandas as pd
 from sklearn.tree import DecisionTreeRegressor
 
 from distillery.data import RawEncoder, Rows, Schema
+from distillery.export import forest
 
 
 @final
@@ -51,20 +52,21 @@ class RankEncoder:
         return RawEncoder(self.schema)
 
     @cached_property
-    def _tables(self) -> list[np.ndarray]:
+    def tables(self) -> list[np.ndarray]:
+        """Per categorical column the rank of each code."""
         return np.split(self.ranks, np.cumsum(self._encode.cardinalities)[:-1]) if self.schema.categorical else []
 
     def __call__(self, frame: pd.DataFrame) -> np.ndarray:
         """Return numbers ``(n, d)`` float32."""
         numbers, codes = self._encode(frame)
-        ranks = [table[codes[:, j]] for j, table in enumerate(self._tables)]
+        ranks = [table[codes[:, j]] for j, table in enumerate(self.tables)]
         return np.column_stack([numbers.astype(np.float32), *ranks])
 
     def keep(self, used: np.ndarray) -> RankEncoder:
         """Return an encoder that needs only the columns at these positions."""
         columns = self.schema.encoded
         kept = {columns[i].name for i in used}
-        tables = [t for c, t in zip(self.schema.categorical, self._tables, strict=True) if c.name in kept]
+        tables = [t for c, t in zip(self.schema.categorical, self.tables, strict=True) if c.name in kept]
         return RankEncoder(self.schema.only(kept), np.concatenate([*tables, np.empty(0, dtype=np.float32)]))
 
 
@@ -109,18 +111,15 @@ class Tree:
     def of(cls, fitted: DecisionTreeRegressor) -> Tree:
         """Read a tree fitted on class probabilities; a leaf is one row of the overall mean short of its own."""
         nodes = fitted.tree_
-        split = nodes.children_left >= 0
-        number = np.where(split, np.cumsum(split) - 1, split.sum() + np.cumsum(~split) - 1)
-        threshold = nodes.threshold[split].astype(np.float32)
-        above = threshold > nodes.threshold[split]  # rounding may not send another float32 left
-        rows, mean = nodes.n_node_samples[~split, None], nodes.value[:, :, 0]
+        rows, mean = nodes.n_node_samples[:, None], nodes.value[:, :, 0]
+        read = forest.Tree.of_sklearn(nodes, ((rows * mean + mean[0]) / (rows + 1))[:, 1:])
         return cls(
-            feature=nodes.feature[split].astype(np.int32),
-            threshold=np.where(above, np.nextafter(threshold, np.float32(-np.inf)), threshold),
-            missing_left=nodes.missing_go_to_left[split].astype(bool),
-            left=number[nodes.children_left[split]].astype(np.int32),
-            right=number[nodes.children_right[split]].astype(np.int32),
-            proba=((rows * mean[~split] + mean[0]) / (rows + 1))[:, 1:].astype(np.float32),
+            feature=read.feature.astype(np.int32),
+            threshold=read.threshold,
+            missing_left=read.missing_left,
+            left=read.left.astype(np.int32),
+            right=read.right.astype(np.int32),
+            proba=read.values.astype(np.float32),
             importance=fitted.feature_importances_.astype(np.float32),
         )
 
@@ -150,5 +149,16 @@ class Tree:
 
     def predict_proba(self, x: np.ndarray) -> np.ndarray:
         """Return class probabilities ``(n, K)``."""
-        others = self.proba[self.descend(x)[0]].astype(np.float64)
+        leaf, _ = self.descend(x)
+        return np.asarray(self._leaves[leaf])
+
+    @property
+    def _leaves(self) -> np.ndarray:
+        """All classes' probabilities of each leaf, ``(m + 1, K)``."""
+        others = self.proba.astype(np.float64)
         return np.column_stack([np.maximum(1 - others.sum(axis=1), 0), others])
+
+    def exported(self) -> forest.Tree:
+        """Return the tree as `distillery.export.forest` knows it; its values are the probabilities."""
+        values = self.proba if self.proba.shape[1] == 1 else self._leaves
+        return forest.Tree(self.feature, self.threshold, self.missing_left, self.left, self.right, values)

@@ -14,6 +14,7 @@ from distillery.data import Schema
 from distillery.data.model import ParameterCount
 from distillery.data.saved import header_files, read_schema
 from distillery.errors import TrainingError
+from distillery.export import RawColumns
 from distillery.students._sklearn import target_shares, weighted_rows
 from distillery.students.base import CandidateSpec, Lesson, OnEpoch, Selected, Student, valid_log_loss
 from distillery.trees import REPEATABLE, TreeEncoder, Trees
@@ -144,6 +145,10 @@ class BoostedStudent(Student):
             return np.empty((0, self.schema.n_classes))
         p = self.trees.predict(self._rows(frame))
         return np.column_stack([1 - p, p]) if p.ndim == 1 else p
+
+    def to_graph(self, raw: RawColumns) -> str:
+        """Add the trees' nodes; see `distillery.export.Exportable`."""
+        return self.trees.to_graph(raw, self.trees.used)
 
     def to_files(self) -> dict[str, bytes]:
         """Return ``model.txt``, LightGBM's own text format, beside spec and schema."""

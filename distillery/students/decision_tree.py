@@ -14,7 +14,10 @@ from sklearn.tree import DecisionTreeRegressor
 
 from distillery.data.model import ParameterCount
 from distillery.data.saved import header_files, read_schema
+from distillery.data.schema import LARGEST
 from distillery.errors import TrainingError
+from distillery.export import RawColumns
+from distillery.export.forest import add_forest, features
 from distillery.students._sklearn import target_shares
 from distillery.students._tree import RankEncoder, Tree
 from distillery.students.base import CandidateSpec, Lesson, OnEpoch, Selected, Student
@@ -101,6 +104,10 @@ class DecisionTreeStudent(Student):
     def predict_proba(self, frame: pd.DataFrame) -> np.ndarray:
         """Return class probabilities ``(n, K)`` of raw rows."""
         return self._tree.predict_proba(self._encode(frame))
+
+    def to_graph(self, raw: RawColumns) -> str:
+        """Add the tree as one node; see `distillery.export.Exportable`."""
+        return add_forest(raw.graph, features(raw, self._encode.tables, largest=LARGEST), [self._tree.exported()])
 
     def to_files(self) -> dict[str, bytes]:
         """Return ``tree.safetensors`` (splits, leaves, ranks of categories) beside spec and schema."""

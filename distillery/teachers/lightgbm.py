@@ -13,6 +13,7 @@ from pydantic import Field, NonNegativeFloat, PositiveInt
 from distillery.data import Rows, Schema
 from distillery.data.model import ParameterCount
 from distillery.data.saved import header_files, read_schema
+from distillery.export import RawColumns
 from distillery.teachers.base import Teacher, TeacherKind
 from distillery.trees import REPEATABLE, TreeEncoder, Trees
 
@@ -89,6 +90,10 @@ class LightGBMTeacher(Teacher):
             return np.empty((0, self.schema.n_classes))
         p = self._trees.predict(self._encode(frame))
         return np.column_stack([1 - p, p]) if p.ndim == 1 else p
+
+    def to_graph(self, raw: RawColumns) -> str:
+        """Add the trees' nodes; see `distillery.export.Exportable`."""
+        return self._trees.to_graph(raw, np.arange(len(self.schema.columns)))
 
     def to_files(self) -> dict[str, bytes]:
         """Return ``model.txt``, LightGBM's own text format, beside spec and schema."""

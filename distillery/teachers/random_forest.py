@@ -9,10 +9,13 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, PositiveInt
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.tree import DecisionTreeClassifier
 
-from distillery.data import Rows, Schema, skops_file
+from distillery.data import RawEncoder, Rows, Schema, skops_file
 from distillery.data.model import ParameterCount
 from distillery.data.saved import header_files, read_schema
+from distillery.export import RawColumns
+from distillery.export.forest import Tree, add_forest, features
 from distillery.teachers.base import Teacher, TeacherKind
 from distillery.trees import TreeEncoder
 
@@ -81,6 +84,19 @@ class RandomForestTeacher(Teacher):
         if len(frame):
             proba[:, self._forest.classes_] = self._forest.predict_proba(_read(self._encode, frame))
         return proba
+
+    def to_graph(self, raw: RawColumns) -> str:
+        """Add the trees as one node; see `distillery.export.Exportable`."""
+        sizes = RawEncoder(self.schema).cardinalities
+        tables = [np.r_[[np.nan] * RawEncoder.FIRST, : size - RawEncoder.FIRST] for size in sizes]
+        trees = [self._exported(tree) for tree in self._forest.estimators_]
+        return add_forest(raw.graph, features(raw, tables, largest=LARGEST), trees)
+
+    def _exported(self, fitted: DecisionTreeClassifier) -> Tree:
+        """Return a tree with its share of the probabilities as values."""
+        values = np.zeros((fitted.tree_.node_count, self.schema.n_classes))
+        values[:, self._forest.classes_] = fitted.tree_.value[:, 0] / len(self._forest.estimators_)
+        return Tree.of_sklearn(fitted.tree_, values[:, 1:] if self.schema.n_classes == 2 else values)
 
     def to_files(self) -> dict[str, bytes]:
         """Return ``model.skops`` (no pickle) beside spec and schema."""

@@ -11,10 +11,14 @@ import numpy as np
 import pandas as pd
 import xgboost as xgb
 from pydantic import Field, NonNegativeFloat, PositiveInt
+from scipy.special import logit
 
 from distillery.data import RawEncoder, Rows, Schema
 from distillery.data.model import ParameterCount
 from distillery.data.saved import header_files, read_schema
+from distillery.data.schema import LARGEST
+from distillery.export import RawColumns
+from distillery.export.forest import Tree, add_forest, features, probabilities, set_numbers
 from distillery.teachers.base import Teacher, TeacherKind
 
 
@@ -118,6 +122,17 @@ class XGBoostTeacher(Teacher):
         p = np.asarray(self._booster.predict(self._encode.matrix(frame)), dtype=np.float64)
         return np.column_stack([1 - p, p]) if p.ndim == 1 else p / p.sum(axis=1, keepdims=True)
 
+    def to_graph(self, raw: RawColumns) -> str:
+        """Add the trees' nodes; see `distillery.export.Exportable`."""
+        learner = self._learner()
+        start = np.array(json.loads(learner["learner_model_param"]["base_score"]))
+        start, n = logit(start) if len(start) == 1 else start, len(start)
+        boosted = enumerate(learner["gradient_booster"]["model"]["trees"])
+        # The first tree of each output begins at the intercept.
+        trees = [_exported(tree, start[i] if i < n else 0, np.arange(n) == i % n) for i, tree in boosted]
+        x = features(raw, set_numbers(self.schema), largest=LARGEST)
+        return probabilities(raw.graph, add_forest(raw.graph, x, trees, below=True), n)
+
     def to_files(self) -> dict[str, bytes]:
         """Return ``model.ubj``, XGBoost's own binary format, beside spec and schema."""
         return {**header_files(self.spec, self.schema), "model.ubj": bytes(self._booster.save_raw("ubj"))}
@@ -138,10 +153,13 @@ class XGBoostTeacher(Teacher):
         depths = [tree["depth"][leaves[:, i]].mean() for i, tree in enumerate(self._trees)]
         return float(np.sum(depths) + len(self._trees))
 
+    def _learner(self) -> dict[str, Any]:
+        learner: dict[str, Any] = json.loads(bytes(self._booster.save_raw("json")))["learner"]
+        return learner
+
     @cached_property
     def _trees(self) -> list[dict[str, Any]]:
-        model = json.loads(bytes(self._booster.save_raw("json")))
-        return [_read_tree(tree) for tree in model["learner"]["gradient_booster"]["model"]["trees"]]
+        return [_read_tree(tree) for tree in self._learner()["gradient_booster"]["model"]["trees"]]
 
 
 def _read_tree(tree: dict[str, Any]) -> dict[str, Any]:
@@ -155,3 +173,23 @@ def _read_tree(tree: dict[str, Any]) -> dict[str, Any]:
         "categories": len(tree["categories"]),
         "set_splits": len(tree["categories_nodes"]),
     }
+
+
+def _exported(tree: dict[str, Any], start: float, outputs: np.ndarray) -> Tree:
+    """Return a tree as `distillery.export.forest` knows it.
+
+    Args:
+        tree: as XGBoost saves it in JSON.
+        start: added to its leaves.
+        outputs: which output they add to, ``(outputs,)`` bool.
+    """
+    left, right = np.array(tree["left_children"]), np.array(tree["right_children"])
+    missing_left, condition = np.array(tree["default_left"], bool), np.array(tree["split_conditions"], np.float32)
+    begin, members = np.cumsum([0, *tree["categories_sizes"]]), {}
+    for node, i, j in zip(tree["categories_nodes"], begin[:-1], begin[1:], strict=True):
+        # XGBoost sends members right, and a missing category along with them where the node says so.
+        missing = [] if missing_left[node] else [RawEncoder.UNSEEN]
+        members[node] = np.array([*missing, *(RawEncoder.FIRST + c for c in tree["categories"][i:j])])
+        left[node], right[node] = right[node], left[node]
+    values = np.outer(start + condition.astype(np.float64), outputs)  # a leaf's condition is its value
+    return Tree.of_nodes(np.array(tree["split_indices"]), condition, missing_left, left, right, values, members)
