@@ -16,6 +16,7 @@ import onnx
 import pandas as pd
 import requests
 import sqlalchemy.exc
+from google.protobuf.message import DecodeError
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
@@ -24,8 +25,8 @@ from mlflow.tracking import MlflowClient
 from mlflow.types import ColSpec, DataType
 from mlflow.types import Schema as MlflowSchema
 
-from distillery.data import Schema
-from distillery.errors import InputError, one_line
+from distillery.data import Schema, Table
+from distillery.errors import ArtifactError, InputError, one_line
 from distillery.export import OnnxModel
 from distillery.export.model import output_name
 from distillery.promotion import StagedModel
@@ -106,8 +107,8 @@ def staged_onnx(model_name: str, alias: str = STAGING, *, threads: int = 1) -> t
         return open_onnx(model_name, version, threads=threads), str(version.version)
 
 
-def score_staged(model_name: str, features: pd.DataFrame, dataset_digest: str) -> Staged:
-    """Load the staged model and let it predict these raw rows.
+def score_staged(model_name: str, table: Table) -> Staged:
+    """Load the staged model and let it predict a table's test rows, the classes in the table's order.
 
     A model that cannot be loaded or scored is reported in `StagedModel.problem`: the gate that
     compares with it then fails, so nothing is replaced unseen.
@@ -119,15 +120,22 @@ def score_staged(model_name: str, features: pd.DataFrame, dataset_digest: str) -
     staged = StagedModel(
         version=str(version.version),
         bytes=int(size) if size else None,
-        other_data=version.tags.get(DIGEST_TAG) != dataset_digest,
+        other_data=version.tags.get(DIGEST_TAG) != table.digest,
     )
     try:
-        proba = open_onnx(model_name, version).predict_proba(features)
+        proba = _proba_by_class(open_onnx(model_name, version), table)
     except Exception as error:  # noqa: BLE001  whatever a foreign model raises becomes a failed gate, not a lost run
         problem = f"{type(error).__name__}: {one_line(error)}"
         hint = f"; remove the alias {STAGING!r} of {model_name} to promote without this comparison"
         return Staged(staged.model_copy(update={"problem": problem + hint}))
     return Staged(staged, proba)
+
+
+def _proba_by_class(model: OnnxModel, table: Table) -> np.ndarray:
+    ours, theirs = table.schema.classes, model.schema.classes
+    if set(ours) != set(theirs):
+        raise RegistryError(f"its classes must be those of the table, {list(ours)}, got {list(theirs)}")
+    return model.predict_proba(table.rows("test").features)[:, [theirs.index(label) for label in ours]]
 
 
 def open_onnx(model_name: str, version: ModelVersion, *, threads: int = 1) -> OnnxModel:
@@ -145,8 +153,13 @@ def open_onnx(model_name: str, version: ModelVersion, *, threads: int = 1) -> On
                 f"{model_name} version {version.version} must hold {MODEL_FILE}, as what `zenml pipeline run"
                 " distill_pipeline` promotes does; promote a student anew"
             )
-        # Read by onnx: others' models may keep their weights in a file of their own.
-        return OnnxModel(onnx.load(str(file)).SerializeToString(), threads=threads)
+        try:  # by onnx: others' models may keep their weights in a file of their own
+            content = onnx.load(str(file)).SerializeToString()
+        except DecodeError as error:
+            raise ArtifactError(
+                f"{MODEL_FILE} of {model_name} version {version.version} is damaged: {error}"
+            ) from error
+        return OnnxModel(content, threads=threads)
 
 
 def log_student(exported: OnnxModel, example: pd.DataFrame) -> str:

@@ -44,7 +44,7 @@ def evaluate(
     """Measure, judge, and log both; see `evaluate_models` and `judge`."""
     valid, test = table.rows("valid"), table.rows("test")
     with reachable_registry():
-        staged = score_staged(config.model_name, test.features, table.digest)
+        staged = score_staged(config.model_name, table)
     cards = evaluate_models(
         [*_entries(table, teacher, baselines, soft_labels, students, controls, config), *_staged_entry(staged)],
         y=test.labels,
@@ -91,7 +91,7 @@ def _entries(
 def _staged_entry(staged: Staged) -> Iterator[Entry]:
     if staged.proba is not None:
         name = f"version {staged.model.version}"
-        yield Entry(name=name, role="staged", kind="pyfunc", label=f"staged {name}", proba=staged.proba)
+        yield Entry(name=name, role="staged", kind="onnx", label=f"staged {name}", proba=staged.proba)
 
 
 def _log_parent(table: Table, config: DistillConfig, verdict: Verdict) -> None:

@@ -119,6 +119,8 @@ def check_exported_file_agrees(case: Case) -> None:
         for form in ("columns", "tensors"):
             exported = OnnxModel(to_onnx(model, form=form).content)
             assert measure_parity(model, exported, rows).max_difference <= 1e-5, (shape, form)
+            one = exported.predict_proba(rows.head(1))
+            np.testing.assert_allclose(one, exported.predict_proba(rows)[:1], atol=1e-6)
 
 
 def check_round_trip_through_files(case: Case) -> None:

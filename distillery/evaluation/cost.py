@@ -173,6 +173,7 @@ def measure_cost(model: Model, frame: pd.DataFrame, deployed: OnnxModel | None =
     native = Speed.of(model.predict_proba, singles, batch, len(batch))
     speed = native
     if deployed is not None:
+        deployed = OnnxModel(deployed.content)  # whose runtime holds no memory of earlier batches
         speed = Speed.of(deployed.run, [deployed.feeds(one) for one in singles], deployed.feeds(batch), len(batch))
     count, flops = model.parameter_count(), model.flops_per_row(batch)
     return Cost(

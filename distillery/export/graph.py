@@ -17,7 +17,7 @@ TREES_OPSETS = {"": 17, ML: 5}  # sets of categories in a split; ONNX Runtime 1.
 class Graph:
     """Collects nodes and constants.
 
-    Inner names begin with a slash, so that they never meet a column's.
+    Inner names are a slash and a number; the checker refuses a column of such a name.
     """
 
     def __init__(self) -> None:
@@ -74,6 +74,23 @@ class Graph:
 def tensor_of(name: str, kind: int, *shape: int | str) -> onnx.ValueInfoProto:
     """Return what says a tensor's name, type and shape; a word is an axis of any length."""
     return helper.make_tensor_value_info(name, kind, list(shape))
+
+
+def placed(graph: Graph, known: str, classes: np.ndarray, n: int) -> str:
+    """Return probabilities of all n classes ``(rows, n)``; one that no training row had stays 0.
+
+    Args:
+        graph: where to.
+        known: those of some classes ``(rows, len(classes))``.
+        classes: which.
+        n: how many there are.
+    """
+    if len(classes) == n:
+        return known
+    place = np.full(n, len(classes))
+    place[classes] = np.arange(len(classes))
+    beside = graph.add("Pad", known, graph.constant(np.array([0, 0, 0, 1])))  # a column of zeros
+    return graph.add("Gather", beside, graph.constant(place), axis=1)
 
 
 DOUBLE, FLOAT, TEXT = TensorProto.DOUBLE, TensorProto.FLOAT, TensorProto.STRING

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Protocol, final
 
@@ -14,8 +14,8 @@ import pandas as pd
 from google.protobuf.message import DecodeError
 
 from distillery.data import Schema
-from distillery.data.schema import Column, Label
-from distillery.errors import ArtifactError, InputError
+from distillery.data.schema import Column, Label, as_text
+from distillery.errors import ArtifactError, InputError, one_line
 from distillery.export.graph import FLOAT, Graph, tensor_of
 from distillery.export.raw import CATEGORICAL, NUMERIC, ROWS, Form, RawColumns
 
@@ -68,18 +68,28 @@ def to_onnx(model: Exportable, *, form: Form = "columns") -> OnnxModel:
     taken = set(schema.names) & {output_name(label) for label in schema.classes}
     if taken and form == "columns":
         raise ExportError(f"a column must not be named as an output, got {sorted(taken)}; rename it in the source")
-    proba = model.to_graph(raw)
-    outputs = _matrix(graph, proba, schema) if form == "tensors" else _columns(graph, proba, schema)
-    built = graph.build(raw.inputs, outputs)
+    try:
+        proba = model.to_graph(raw)
+        outputs = _matrix(graph, proba, schema) if form == "tensors" else _columns(graph, proba, schema)
+        built = graph.build(raw.inputs, outputs)
+    except (onnx.checker.ValidationError, UnicodeEncodeError) as error:
+        raise ExportError(f"columns and categories must be names that ONNX can hold: {one_line(error)}") from error
     interface = {
         "form": form,
         "columns": [{"name": c.name, "kind": c.kind} for c in schema.columns],
         "target": schema.target,
         "classes": list(schema.classes),
         "schema_digest": schema.digest,
+        "texts": [c.name for c in schema.categorical if not _numbers_alone(c.categories)],
     }
     onnx.helper.set_model_props(built, {INTERFACE: json.dumps(interface)})
     return OnnxModel(built.SerializeToString())
+
+
+def _numbers_alone(categories: Sequence[str]) -> bool:
+    """Whether a file without types would have given these categories as numbers, or as truth values."""
+    numbers = pd.to_numeric(pd.Series(categories, dtype=object), errors="coerce")
+    return set(categories) <= {"True", "False"} or as_text(numbers).tolist() == list(categories)
 
 
 def _matrix(graph: Graph, proba: str, schema: Schema) -> list[onnx.ValueInfoProto]:
@@ -114,6 +124,7 @@ class OnnxModel:
         content: the file.
         schema: the raw columns it needs and its classes, without what training saw of them.
         form: see `to_onnx`.
+        texts: the categorical columns of which training saw other words than numbers and truth values.
         metadata: what else was kept in the file.
 
     Raises:
@@ -131,6 +142,7 @@ class OnnxModel:
         self.schema = Schema(columns=columns, target=interface["target"], classes=tuple(interface["classes"]))
         self.schema_digest: str = interface["schema_digest"]
         self.form: Form = interface["form"]
+        self.texts = frozenset(interface["texts"])
 
     @cached_property
     def session(self) -> ort.InferenceSession:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import final
@@ -79,16 +79,17 @@ class Features:
         return without(values, values.cast(pa.float64(), safe=False), self._blank_numbers)
 
 
-def features_of(file: InputFile, schema: Schema, missing: tuple[str, ...]) -> Features:
+def features_of(file: InputFile, schema: Schema, missing: tuple[str, ...], texts: Collection[str] = ()) -> Features:
     """Return how a file's columns are read; of a CSV, the categorical ones are read through once.
 
     A CSV has no types: a column that holds numbers alone was numeric to pandas when the model's table was
-    read, so that 5.0 and 05 were the category ``"5"``. What a column holds is a matter of the whole file.
+    read, so that 5.0 and 05 were the category ``"5"``. What a column holds is a matter of the whole file, but
+    where training saw other words (``texts``), all of it is text.
     """
     if not file.is_csv:
         return Features(schema, missing)
     blanks = (*CSV_MISSING, *missing)
-    names = [column.name for column in schema.categorical]
+    names = [column.name for column in schema.categorical if column.name not in texts]
     return Features(schema, blanks, infer_types(file.batches(names), names, blanks) if names else {})
 
 

@@ -99,7 +99,11 @@ class Unfinished:
         with self._locked():
             with self._writing():
                 self._take_up(manifest, progress)
-            yield
+            try:
+                yield
+            finally:
+                if not self.parts and self._folder.exists():  # nothing to go on from
+                    shutil.rmtree(self._folder)
 
     def add(self, table: pa.Table, position: Position) -> None:
         """Write the next part, that reaches to a position.

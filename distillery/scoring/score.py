@@ -158,7 +158,7 @@ class Job:
         """
         rows = done.rows
         for i, file in enumerate(self.files[done.file :], start=done.file):
-            features = features_of(file, self.model.schema, self.config.missing)
+            features = features_of(file, self.model.schema, self.config.missing, self.model.texts)
             row = done.row if i == done.file else 0
             for chunk in cut(file.batches(self.columns, row), self.config.chunk_rows):
                 try:

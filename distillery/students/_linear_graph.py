@@ -16,7 +16,7 @@ from sklearn.preprocessing import OneHotEncoder
 from distillery.data import Schema
 from distillery.data.schema import LARGEST
 from distillery.export import RawColumns
-from distillery.export.graph import DOUBLE, FLOAT, Graph
+from distillery.export.graph import DOUBLE, FLOAT, Graph, placed
 from distillery.export.parity import UNSEEN
 
 
@@ -79,8 +79,9 @@ class EncodedRows:
         if len(indicated):
             some = graph.add("Gather", absent, graph.constant(np.asarray(indicated, np.int64)), axis=1)
             filled = graph.add("Concat", filled, graph.add("Cast", some, to=DOUBLE), axis=1)
-        centred = graph.add("Sub", filled, graph.constant(scaler.mean_))
-        return graph.add("Div", centred, graph.constant(scaler.scale_))
+        # In this order: ONNX Runtime folds a division by one number into the product behind it, in float32.
+        scaled = graph.add("Div", filled, graph.constant(scaler.scale_))
+        return graph.add("Sub", scaled, graph.constant(scaler.mean_ / scaler.scale_))
 
 
 def _one_hot(encoder: OneHotEncoder | None, schema: Schema) -> tuple[list[np.ndarray], np.ndarray]:
@@ -133,9 +134,4 @@ def _probabilities(raw: RawColumns, scores: str, classes: np.ndarray) -> str:
         known = graph.add("Concat", graph.add("Sub", graph.constant(np.ones(1)), p), p, axis=1)
     else:
         known = graph.add("Softmax", scores, axis=1)
-    if len(classes) < n:
-        place = np.full(n, len(classes))
-        place[classes] = np.arange(len(classes))
-        beside = graph.add("Pad", known, graph.constant(np.array([0, 0, 0, 1])))  # a column of zeros
-        known = graph.add("Gather", beside, graph.constant(place), axis=1)
-    return graph.add("Cast", known, to=FLOAT)
+    return graph.add("Cast", placed(graph, known, classes, n), to=FLOAT)

@@ -17,6 +17,7 @@ from distillery.data import Rows, Schema
 from distillery.data.model import ParameterCount
 from distillery.data.saved import header_files, read_schema
 from distillery.export import RawColumns
+from distillery.export.graph import placed
 from distillery.teachers._catboost_graph import Forest, forest_graph, read_forest
 from distillery.teachers.base import Teacher, TeacherKind
 
@@ -120,7 +121,11 @@ class CatBoostTeacher(Teacher):
         Raises:
             ExportError: a statistic combines columns, or there are too many leaves.
         """
-        return forest_graph(self._forest(), raw)
+        proba = forest_graph(self._forest(), raw)
+        if self.schema.n_classes == 2:
+            return proba
+        known = json.loads(self._model.get_metadata()["class_params"])["class_to_label"]
+        return placed(raw.graph, proba, np.asarray(known, dtype=np.int64), self.schema.n_classes)
 
     def _forest(self) -> Forest:
         # The JSON holds hashes only; a pool of all categories tells of what.
