@@ -36,6 +36,8 @@ _COST_FORMATS = {
     "latency_p50_us": formats.duration,
     "latency_p99_us": formats.duration,
     "rows_per_second": formats.rate,
+    "native_latency_p50_us": formats.duration,
+    "native_rows_per_second": formats.rate,
 }
 
 

@@ -287,3 +287,14 @@ def test_selected_columns_are_listed_with_scores(report: Make) -> None:
     markdown = to_markdown(report(selections=(chosen,)))
     assert r"**mlp**: 2 of 8 columns (25.0 %): city (.750), a\|b (.500)" in markdown
     assert "Raw columns that were selected" not in to_markdown(report())
+
+
+def test_a_model_without_an_onnx_file_is_named(report: Make) -> None:
+    """With the reason, beside its costs, which are then those in Python."""
+    one = report()
+    teacher, *others = one.scorecards.cards
+    teacher = teacher.model_copy(update={"export_problem": "its class defines no `to_graph`"})
+    cards = one.scorecards.model_copy(update={"cards": (teacher, *others)})
+    line = f"{teacher.label} has no ONNX file, so all its figures are those in Python: its class defines no `to_graph`"
+    assert line in to_markdown(one.model_copy(update={"scorecards": cards}))
+    assert "has no ONNX file" not in to_markdown(one)
