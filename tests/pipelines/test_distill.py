@@ -147,6 +147,17 @@ def test_a_second_run_comes_from_cache_and_keeps_the_staged_model(run, parameter
     assert sum(r.info.run_name == "teacher xgboost" for r in runs) == 2
 
 
+def test_the_staged_model_is_compared_class_by_class(run, parameters):
+    """Where the other class is the positive one, its probabilities are read by their names."""
+    first = run(parameters)
+    parameters["source"]["positive"] = "no"
+    second = run(parameters)
+    (student,), staged = cards_of(first).students, cards_of(second).staged
+    assert list(cards_of(second).classes) == ["yes", "no"]
+    loss = student.quality.metrics["log_loss"].value
+    assert staged.quality.metrics["log_loss"].value == pytest.approx(loss, abs=1e-5)
+
+
 def test_two_runs_with_one_config_give_the_same_numbers(run, parameters):
     """Nothing but the config decides a number: training again, without cache, repeats them."""
     parameters["seed"] = 7  # no other test's run may answer from cache
