@@ -63,7 +63,7 @@ def test_a_student_shrinks_to_its_budget(kind, budget):
     def spent(student):
         size = {
             "max_parameters": student.parameter_count().total,
-            "max_bytes": sum(map(len, student.to_files().values())),
+            "max_bytes": len(student.exported().content),
         }
         return size[budget]
 
