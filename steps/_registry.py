@@ -33,7 +33,7 @@ from distillery.promotion import StagedModel
 
 STAGING, PREVIOUS = "staging", "previous-staging"
 DIGEST_TAG, BYTES_TAG = "distillery.dataset_digest", "distillery.cost.bytes"
-PACKAGES = ("mlflow-skinny", "numpy", "onnx", "onnxruntime", "pandas")  # all that the promoted file needs
+PACKAGES = ("mlflow", "numpy", "onnx", "onnxruntime", "pandas")  # all that the promoted file needs
 MODEL_FILE = "model.onnx"
 _ABSENT = {ErrorCode.Name(RESOURCE_DOES_NOT_EXIST), ErrorCode.Name(INVALID_PARAMETER_VALUE)}
 

@@ -28,7 +28,7 @@ print("ANSWER", json.dumps(student.predict_proba(pd.read_json(sys.argv[1], orien
 SERVED = """
 import importlib.util, json, sys, mlflow, pandas as pd
 uri, model, rows = sys.argv[1:]
-for absent in ("zenml", "xgboost", "torch", "sklearn", "lightgbm", "great_expectations", "distillery", "steps"):
+for absent in ("zenml", "xgboost", "torch", "lightgbm", "great_expectations", "distillery", "steps"):
     assert importlib.util.find_spec(absent) is None, absent
 mlflow.set_tracking_uri(uri)
 rows = pd.read_json(rows, orient="split")
