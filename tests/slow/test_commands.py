@@ -127,5 +127,5 @@ def test_the_readme_example_loads_and_predicts(copy):
     readme = (copy.folder / "README.md").read_text(encoding="utf-8")
     example = re.search(r"```python\n(.*?)```", readme, flags=re.DOTALL)[1]
     columns, row = copy.python(f"{example}\nprint('ANSWER')\nprint(student.predict(row))").splitlines()
-    assert columns.split() == ["0", "1"]
+    assert columns.split() == ["probability_0", "probability_1"]
     assert sum(float(p) for p in row.split()[1:]) == pytest.approx(1, abs=1e-5)

@@ -109,8 +109,9 @@ def server(copy, served):
                 time.sleep(0.5)
         yield address
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(30)
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGTERM)
+            process.wait(30)
 
 
 def test_it_answers_over_http(copy, server, flights, tmp_path):
