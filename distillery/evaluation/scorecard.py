@@ -12,7 +12,9 @@ from distillery.data.schema import Label
 from distillery.errors import InputError
 from distillery.evaluation.agreement import Agreement
 from distillery.evaluation.cost import Cost
+from distillery.evaluation.importance import Importance
 from distillery.evaluation.quality import Comparison, Estimate, Quality
+from distillery.evaluation.slices import SliceSearch
 from distillery.export import Parity
 
 Role = Literal["teacher", "student", "control", "baseline", "staged"]
@@ -39,6 +41,8 @@ class Scorecard(BaseModel):
         lift: score minus its control's score; students only.
         versus_staged: score minus the staged model's score.
         compression: 1 - cost / teacher's cost.
+        slices: where it differs from the teacher; students only.
+        importance: of each raw column; teacher and students only.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -60,6 +64,8 @@ class Scorecard(BaseModel):
     lift: dict[str, Comparison] = Field(default_factory=dict)
     versus_staged: dict[str, Comparison] = Field(default_factory=dict)
     compression: dict[str, float] = Field(default_factory=dict)
+    slices: SliceSearch | None = None
+    importance: Importance | None = None
 
     def metrics(self) -> dict[str, float]:
         """Return flat names and values for a tracker, the same names for every model.

@@ -93,3 +93,44 @@ def cell(text: object) -> str:
     """
     escaped = str(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return " ".join(escaped.replace("|", "\\|").split())
+
+
+def signed(value: float | None, digits: int = 4) -> str:
+    """Write a difference with its sign.
+
+    >>> signed(0.0123), signed(-0.5), signed(0.00001)
+    ('+.0123', '-.5000', '.0000')
+    """
+    text = number(value, digits)
+    return (
+        f"+{text}"
+        if value is not None and round(value, digits) > 0
+        else text.removeprefix("-")
+        if _is_zero(text)
+        else text
+    )
+
+
+def _is_zero(text: str) -> bool:
+    return not text.strip("-.0")
+
+
+def signed_percent(value: float | None, digits: int = 1) -> str:
+    """Write a change as a percentage with its sign.
+
+    >>> signed_percent(0.123), signed_percent(-0.5)
+    ('+12.3 %', '-50.0 %')
+    """
+    text = percent(value, digits)
+    return f"+{text}" if value is not None and value > 0 else text
+
+
+def seconds(value: float | None) -> str:
+    """Write a time given in seconds.
+
+    >>> seconds(0.25), seconds(12.3), seconds(75)
+    ('0.2 s', '12.3 s', '1 min 15 s')
+    """
+    if value is None:
+        return "–"
+    return f"{value:.1f} s" if value < 60 else f"{value // 60:.0f} min {value % 60:.0f} s"

@@ -8,10 +8,11 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from distillery.data import Schema, Table
+from distillery.data.drift import DriftReport
 from distillery.data.table import SPLITS
 from distillery.data.validation import ValidationReport
 from distillery.distillation import SoftLabels
-from distillery.evaluation import Scorecards
+from distillery.evaluation import Role, Scorecards
 from distillery.promotion import Verdict
 from distillery.students import Selected, Student, Trial
 from distillery.students.search import best_of
@@ -118,6 +119,71 @@ class SearchFacts(BaseModel):
         return cls(name=student.spec.title, chosen=best, trials=tuple(ranked))
 
 
+class TrainingFacts(BaseModel):
+    """How a model's training went.
+
+    Attributes:
+        role, name: of its scorecard.
+        history: per epoch ``train_loss``, ``valid_loss`` and ``valid_log_loss``, in nats per row.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    role: Role
+    name: str
+    history: tuple[dict[str, float], ...]
+
+
+class GatePath(BaseModel):
+    """How a student's gates closed while λ rose.
+
+    Attributes:
+        columns: the d raw columns.
+        penalties: λ of each epoch ``(epochs,)``.
+        gates: μ of each epoch and column ``(epochs, d)``; above 0 is open.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    columns: tuple[str, ...]
+    penalties: tuple[float, ...]
+    gates: tuple[tuple[float, ...], ...]
+
+
+class FactorFacts(BaseModel):
+    """What the factors of a student's first layer look at.
+
+    Attributes:
+        name: the candidate's.
+        columns: the d raw columns.
+        weights: norm of each factor's weights on each column ``(rank, d)``.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    columns: tuple[str, ...]
+    weights: tuple[tuple[float, ...], ...]
+
+
+class StepFacts(BaseModel):
+    """What a step of the pipeline took.
+
+    Attributes:
+        name: the step's.
+        seconds: wall time; of a cached step that of the run that made it.
+        peak_memory_bytes: most resident memory of the process during it; None where it is unknown.
+        cached: whether it came from cache.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    seconds: float | None
+    peak_memory_bytes: int | None = None
+    cached: bool = False
+
+
 class Origin(BaseModel):
     """How to make the run again.
 
@@ -150,6 +216,11 @@ class Report(BaseModel):
         verdict: what is to be promoted and why.
         selections: of each candidate that selected columns, which.
         searches: of each candidate whose settings were searched, what was tried.
+        gate_paths: by candidate, of those whose columns gates chose.
+        factors: of each candidate with a factorized first layer.
+        training: of each network.
+        drift: of the splits against training.
+        steps: what each step took, in run order.
         warnings: what the reader must know first.
         origin: how to make it again.
     """
@@ -165,6 +236,11 @@ class Report(BaseModel):
     verdict: Verdict
     selections: tuple[SelectionFacts, ...] = ()
     searches: tuple[SearchFacts, ...] = ()
+    gate_paths: dict[str, GatePath] = Field(default_factory=dict)
+    factors: tuple[FactorFacts, ...] = ()
+    training: tuple[TrainingFacts, ...] = ()
+    drift: DriftReport | None = None
+    steps: tuple[StepFacts, ...] = ()
     warnings: tuple[str, ...] = Field(())
     origin: Origin
 
