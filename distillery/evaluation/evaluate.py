@@ -243,6 +243,7 @@ def _card(one: _Measured, measured: Sequence[_Measured], confidence: float) -> S
     entry = one.entry
     teacher = None if entry.role == "teacher" else _find(measured, "teacher")
     control = _find(measured, "control", entry.name) if entry.role == "student" else None
+    baseline = _find(measured, "baseline") if entry.role == "student" else None
     staged = None if entry.role in ("teacher", "staged") else _find(measured, "staged")
     return Scorecard(
         name=entry.name,
@@ -260,6 +261,7 @@ def _card(one: _Measured, measured: Sequence[_Measured], confidence: float) -> S
         retention=one.over(teacher, confidence),
         versus_teacher=one.minus(teacher, confidence),
         lift=one.minus(control, confidence),
+        versus_baseline=one.minus(baseline, confidence),
         versus_staged=one.minus(staged, confidence),
         compression=one.saves(teacher),
     )

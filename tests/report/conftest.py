@@ -56,7 +56,8 @@ class Figures:
             ClassQuality(precision=self.estimate(), recall=self.estimate(), f1=self.estimate(), support=9.0)
             for _ in classes
         ]
-        quality = Quality(metrics={m: self.estimate() for m in METRICS}, per_class=tuple(per_class))
+        metrics = {m: self.estimate() for m in METRICS}
+        quality = Quality(metrics=metrics, per_class=tuple(per_class), overconfidence=self.estimate())
         fields: dict[str, Any] = {"kind": "mlp", "label": f"{role} {name}", "rows": 2500, "cost": self.cost()}
         if role != "teacher":
             rate = self.share()
