@@ -20,6 +20,7 @@ from distillery.data import Table
 from distillery.evaluation import Scorecard
 from distillery.promotion import Verdict
 from distillery.report.model import Report
+from distillery.report.render import PAGE, IllustratedReport
 from distillery.report.summary import summarize
 from distillery.students import Student
 from steps._registry import (
@@ -40,10 +41,10 @@ logging.getLogger("mlflow.tracking._model_registry.client").setLevel(logging.WAR
 
 @step(enable_cache=False, experiment_tracker=True)
 def promote(
-    table: Table, students: list[Student], report: Report, config: DistillConfig
+    table: Table, students: list[Student], illustrated: IllustratedReport, config: DistillConfig
 ) -> Annotated[str, "promotion"]:
     """Do what the verdict says and print the run's summary; return what was done, in one sentence."""
-    verdict = report.verdict
+    report, verdict = illustrated.report, illustrated.report.verdict
     done = f"{verdict.reason}; the registry is untouched"
     if verdict.action == "keep_staged":
         done = f"{config.model_name} version {verdict.staged.version} stays in {STAGING} ({verdict.reason})"
@@ -115,7 +116,7 @@ def _headline(metric: str) -> bool:
 def _closing(done: str, verdict: Verdict, config: DistillConfig) -> list[str]:
     lines = [f"verdict  {done}"]
     folder = Path(config.report.folder) / config.name
-    where = f"report   {folder / 'report.md'}" if folder.exists() else "report   in MLflow, under report/"
+    where = f"report   {folder / PAGE}" if folder.exists() else "report   in MLflow, under report/"
     staged = verdict.action == "promote" or verdict.staged.version is not None
     load = f"      load   models:/{config.model_name}@{STAGING}" if staged else ""
     return [*lines, f"{where}      compare   make ui{load}"]

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, computed_field
 
 from distillery.data import Schema, Table
 from distillery.data.drift import DriftReport
@@ -83,12 +82,13 @@ class SelectionFacts(BaseModel):
         columns: those it needs, the most important first, with scores in the selection's own unit.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True)  # what is computed is written, and ignored when it is read back
 
     name: str
     among: int
     columns: tuple[Selected, ...]
 
+    @computed_field  # type: ignore[prop-decorator]  # mypy knows no decorated property
     @property
     def share(self) -> float:
         """Needed columns over given ones."""
@@ -286,12 +286,3 @@ class Report(BaseModel):
     def warnings(self) -> tuple[str, ...]:
         """What the reader must know before believing a number."""
         return tuple(one.text for one in self.findings if one.severity == "warning")
-
-
-def write_report(files: dict[str, str], folder: Path) -> None:
-    """Write files into a folder, each only once it is complete."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, text in files.items():
-        partial = folder / f".{name}.partial"
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(folder / name)

@@ -1,0 +1,81 @@
+"""Puts a report together: the facts of a run, what follows from them, and the drawings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from distillery.data import Table
+from distillery.data.drift import DriftReport
+from distillery.data.validation import ValidationReport
+from distillery.distillation import SoftLabels
+from distillery.evaluation import Scorecards
+from distillery.promotion import Verdict
+from distillery.report.findings import conclude
+from distillery.report.model import (
+    DataFacts,
+    Origin,
+    Report,
+    SearchFacts,
+    SelectionFacts,
+    SoftLabelFacts,
+    StepFacts,
+    TrainingFacts,
+)
+from distillery.report.spec import ReportSpec
+from distillery.report.texts import Texts
+from distillery.students import Student
+
+
+def build_report(
+    *,
+    scenario: str,
+    table: Table,
+    validation: ValidationReport,
+    soft_labels: SoftLabels,
+    ready_made: str,
+    scorecards: Scorecards,
+    verdict: Verdict,
+    students: Sequence[Student],
+    controls: Sequence[Student] = (),
+    drift: DriftReport | None = None,
+    steps: Iterable[StepFacts] = (),
+    origin: Origin,
+    spec: ReportSpec,
+) -> Report:
+    """Gather every number of a run and conclude from them.
+
+    Args:
+        scenario: the run's.
+        table, validation, drift: the data, and what it was held to.
+        soft_labels: how it was labelled; ``ready_made`` says where a teacher came from that was not fitted.
+        scorecards, verdict: what was measured and judged.
+        students, controls: as they were fitted.
+        steps: what each step took.
+        origin: how to make the run again.
+        spec: the report's config.
+    """
+    report = Report(
+        scenario=scenario,
+        language=spec.language,
+        data=DataFacts.of(table),
+        table_schema=table.schema,
+        validation=validation,
+        soft_labels=SoftLabelFacts.of(soft_labels, table, ready_made=ready_made),
+        scorecards=scorecards,
+        verdict=verdict,
+        selections=tuple(SelectionFacts.of(s, table.schema) for s in students if s.selected_features),
+        searches=tuple(SearchFacts.of(student) for student in students if student.trials),
+        training=(*_training("student", students), *_training("control", controls)),
+        drift=drift,
+        steps=tuple(steps),
+        origin=origin,
+    )
+    return report.model_copy(update={"findings": conclude(report, spec, Texts(spec.language))})
+
+
+def _training(role: str, models: Iterable[Student]) -> list[TrainingFacts]:
+    return [
+        TrainingFacts.model_validate({"role": role, "name": one.spec.title, "history": tuple(one.history)})
+        for one in models
+        if one.history
+    ]
