@@ -23,6 +23,8 @@ from distillery.report.texts import Texts
 
 REPORT, PAGE, CARD = "report.json", "report.html", "model_card.md"
 DRAWINGS = "drawings.json"
+# What Markdown would read: not an underscore within a word, nor brackets that are no link.
+MARKS = re.compile(r"[\\`*|~]|^[#+-](?=\s)|(?<!\w)_|_(?!\w)|\](?=[(\[:])")
 
 
 @final
@@ -116,10 +118,12 @@ def to_md(text: str) -> str:
     r"""Escape text for Markdown, in running text as in the cell of a table.
 
     >>> to_md("a|b<c>\n*d* e_f")
-    'a\\|b&lt;c&gt; \\*d\\* e\\_f'
+    'a\\|b&lt;c&gt; \\*d\\* e_f'
+    >>> to_md("[x](y) [.1, .2]")
+    '[x\\](y) [.1, .2]'
     """
     one_line = " ".join(str(text).split())
-    marked = re.sub(r"([\\`*_\[\]|~#])", r"\\\1", one_line)
+    marked = MARKS.sub(r"\\\g<0>", one_line)
     return marked.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 

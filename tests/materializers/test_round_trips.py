@@ -20,6 +20,8 @@ from distillery.errors import ArtifactError
 from distillery.evaluation import Entry, EvaluationSpec, evaluate_models
 from distillery.promotion import GatesSpec, StagedModel, judge
 from distillery.report.model import DataFacts, Origin, Report, SoftLabelFacts
+from distillery.report.render import IllustratedReport
+from distillery.report.scene import Drawing
 from distillery.students import LogisticRegressionSpec, MLPSpec, SearchSpec, lesson_of
 from distillery.teachers import XGBoostSpec
 
@@ -109,7 +111,7 @@ def artifacts(tmp_path_factory):
         "ScorecardsMaterializer": cards,
         "VerdictMaterializer": verdict,
         "ValidationReportMaterializer": validation,
-        "ReportMaterializer": report,
+        "ReportMaterializer": IllustratedReport(report, (Drawing("roc", "quality", "<svg/>"),)),
     }
 
 

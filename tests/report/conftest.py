@@ -70,9 +70,7 @@ class Figures:
         return Scorecard(name=name, role=role, quality=quality, valid_log_loss=0.4, **fields)
 
 
-def make_report(
-    *, classes: Classes = ("no", "yes"), column: str = "age", warnings: tuple[str, ...] = (), **changes: Any
-) -> Report:
+def make_report(*, classes: Classes = ("no", "yes"), column: str = "age", **changes: Any) -> Report:
     """Make a report of a teacher, a student and its control."""
     figures = Figures()
     roles = (("teacher", "big"), ("student", "small"), ("control", "small"))
@@ -81,7 +79,9 @@ def make_report(
         Column(name=column, kind="numeric", lower=0, upper=90, missing=0.125),
         Column(name="plan", kind="categorical", categories=("a", "b", "c"), privileged=True),
     )
-    gate = GateResult(gate="max_bytes", passed=False, text="bytes 69,134, at most 60,000 asked")
+    size = Estimate(value=69_134, low=None, high=None)
+    text = "bytes 69,134, at most 60,000 asked"
+    gate = GateResult(gate="max_bytes", passed=False, text=text, asked=60_000, measured=size)
     base: dict[str, Any] = {
         "scenario": "toy",
         "data": DataFacts(
@@ -100,7 +100,6 @@ def make_report(
             judgements=(Judgement(name="small", gates=(gate,)),),
             staged=StagedModel(),
         ),
-        "warnings": warnings,
         "origin": Origin(
             created="2025-01-02T03:04:05+00:00",
             run="run-1",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from distillery.report import formats
-from distillery.report.model import Report, SelectionFacts
+from distillery.report.model import Finding, Report, SelectionFacts
 from distillery.report.summary import HEADINGS, WIDTH, summarize
 from distillery.students import Selected
 
@@ -36,7 +36,8 @@ def test_there_is_one_line_per_model(report: Make) -> None:
 
 def test_warnings_come_last(report: Make) -> None:
     """One line each."""
-    lines = summarize(report(warnings=("one", "two"))).splitlines()
+    findings = tuple(Finding(code="few_rows", severity="warning", text=text) for text in ("one", "two"))
+    lines = summarize(report(findings=findings)).splitlines()
     assert lines[-2:] == ["warning  one", "warning  two"]
 
 
