@@ -215,7 +215,7 @@ def saved(report: Report, _: ReportSpec) -> Iterator[Draft]:
         "name": card.name,
         "bytes": card.cost.bytes,
         "bytes_saved": card.compression["bytes"],
-        "latency_saved": card.compression["latency_p50_us"],
+        "latency_saved": card.compression.get("latency_p50_us"),
         "against_python": teacher.cost.native_latency_p50_us / card.cost.latency_p50_us,
     }
     yield Draft("saved", values)
