@@ -31,11 +31,13 @@ from distillery.report.model import (
 from distillery.students import Student
 from materializers import ReportMaterializer
 from steps._cache import PACKAGES
+from steps._measured import log_steps, measured, step_facts
 from steps._tracking import git_commit
 from steps.validate import log_validation
 
 
 @step(enable_cache=False, experiment_tracker=True, output_materializers=ReportMaterializer)
+@measured
 def compression_report(
     table: Table,
     validation: ValidationReport,
@@ -46,6 +48,7 @@ def compression_report(
     config: DistillConfig,
 ) -> Annotated[Report, "report"]:
     """Put every number of the run in one place."""
+    steps = step_facts(get_step_context().pipeline_run)
     teacher = scorecards.teacher
     ready_made = "" if config.teacher.fitted else str(teacher.settings.get("uri", teacher.label))
     labels = SoftLabelFacts.of(soft_labels, table, ready_made=ready_made)
@@ -59,6 +62,7 @@ def compression_report(
         verdict=verdict,
         selections=tuple(SelectionFacts.of(s, table.schema) for s in students if s.selected_features),
         searches=tuple(SearchFacts.of(student) for student in students if student.trials),
+        steps=steps,
         warnings=warnings_of(labels, scorecards, verdict),
         origin=_origin(config),
     )
@@ -66,6 +70,7 @@ def compression_report(
     for name, text in files.items():
         mlflow.log_text(text, f"report/{name}")
     log_validation(validation)
+    log_steps(steps)
     if report.warnings:
         mlflow.set_tag("distillery.warnings", "; ".join(report.warnings))
     if Client().active_stack.orchestrator.flavor == "local":

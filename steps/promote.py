@@ -22,6 +22,7 @@ from distillery.promotion import Verdict
 from distillery.report.model import Report
 from distillery.report.summary import summarize
 from distillery.students import Student
+from steps._measured import measured
 from steps._registry import (
     BYTES_TAG,
     DIGEST_TAG,
@@ -39,6 +40,7 @@ logging.getLogger("mlflow.tracking._model_registry.client").setLevel(logging.WAR
 
 
 @step(enable_cache=False, experiment_tracker=True)
+@measured
 def promote(
     table: Table, students: list[Student], report: Report, config: DistillConfig
 ) -> Annotated[str, "promotion"]:
