@@ -11,6 +11,7 @@ from typing import Annotated
 import mlflow
 import numpy as np
 import pandas as pd
+from rich.console import Console
 from zenml import get_step_context, step
 from zenml.logger import get_logger
 
@@ -20,7 +21,7 @@ from distillery.data import Table
 from distillery.evaluation import Scorecard
 from distillery.promotion import Verdict
 from distillery.report.model import Report
-from distillery.report.summary import summarize
+from distillery.report.summary import print_summary
 from distillery.students import Student
 from steps._measured import measured
 from steps._registry import (
@@ -54,7 +55,9 @@ def promote(
         number = _promote(student, table, report, config)
         done = f"{verdict.winner} promoted as {config.model_name} version {number} → {STAGING}   ({verdict.reason})"
     mlflow.set_tag("distillery.promotion", done)
-    print("\n".join(["", summarize(report), *_closing(done, verdict, config)]))
+    console = Console()
+    console.print()  # ZenML may put the step's name before what is printed first
+    print_summary(report, console, done, _pointers(verdict, config))
     return done
 
 
@@ -114,10 +117,9 @@ def _headline(metric: str) -> bool:
     return metric in {"test.auc_roc", "test.log_loss", "agreement.rate", "retention.auc_roc", "cost.params"}
 
 
-def _closing(done: str, verdict: Verdict, config: DistillConfig) -> list[str]:
-    lines = [f"verdict  {done}"]
+def _pointers(verdict: Verdict, config: DistillConfig) -> dict[str, str]:
     folder = Path(config.report.folder) / config.name
-    where = f"report   {folder / 'report.md'}" if folder.exists() else "report   in MLflow, under report/"
+    where = str(folder / "report.md") if folder.exists() else "in MLflow, under report/"
     staged = verdict.action == "promote" or verdict.staged.version is not None
-    load = f"      load   models:/{config.model_name}@{STAGING}" if staged else ""
-    return [*lines, f"{where}      compare   make ui{load}"]
+    load = {"load": f"models:/{config.model_name}@{STAGING}"} if staged else {}
+    return {"report": where, "compare": "make ui", **load}
