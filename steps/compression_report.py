@@ -23,11 +23,13 @@ from distillery.report.render import IllustratedReport, write_report
 from distillery.students import Student
 from materializers import ReportMaterializer
 from steps._cache import PACKAGES
+from steps._measured import log_steps, measured, step_facts
 from steps._tracking import git_commit
 from steps.validate import log_validation
 
 
 @step(enable_cache=False, experiment_tracker=True, output_materializers=ReportMaterializer)
+@measured
 def compression_report(
     table: Table,
     validation: ValidationReport,
@@ -38,6 +40,7 @@ def compression_report(
     config: DistillConfig,
 ) -> Annotated[IllustratedReport, "report"]:
     """Put every number of the run in one place; see `build_report`."""
+    steps = step_facts(get_step_context().pipeline_run)
     teacher = scorecards.teacher
     report = build_report(
         scenario=config.name,
@@ -48,6 +51,7 @@ def compression_report(
         scorecards=scorecards,
         verdict=verdict,
         students=students,
+        steps=steps,
         origin=_origin(config),
         spec=config.report,
     )
@@ -55,6 +59,7 @@ def compression_report(
     for name, content in illustrated.files.items():
         mlflow.log_text(content.decode(), f"report/{name}")
     log_validation(validation)
+    log_steps(steps)
     if report.warnings:
         mlflow.set_tag("distillery.warnings", "; ".join(report.warnings))
     if Client().active_stack.orchestrator.flavor == "local":

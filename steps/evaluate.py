@@ -21,6 +21,7 @@ from distillery.promotion import Verdict, judge
 from distillery.students import Student
 from distillery.teachers import Teacher
 from materializers import ScorecardsMaterializer, VerdictMaterializer
+from steps._measured import measured
 from steps._registry import Staged, reachable_registry, score_staged
 from steps._tracking import log_history, log_settings, log_trial, model_run, run_name
 
@@ -32,6 +33,7 @@ logger = get_logger(__name__)
     experiment_tracker=True,
     output_materializers={"scorecards": ScorecardsMaterializer, "verdict": VerdictMaterializer},
 )
+@measured
 def evaluate(
     table: Table,
     teacher: Teacher,

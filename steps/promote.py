@@ -11,6 +11,7 @@ from typing import Annotated
 import mlflow
 import numpy as np
 import pandas as pd
+from rich.console import Console
 from zenml import get_step_context, step
 from zenml.logger import get_logger
 
@@ -21,8 +22,9 @@ from distillery.evaluation import Scorecard
 from distillery.promotion import Verdict
 from distillery.report.model import Report
 from distillery.report.render import PAGE, IllustratedReport
-from distillery.report.summary import summarize
+from distillery.report.summary import print_summary
 from distillery.students import Student
+from steps._measured import measured
 from steps._registry import (
     BYTES_TAG,
     DIGEST_TAG,
@@ -40,6 +42,7 @@ logging.getLogger("mlflow.tracking._model_registry.client").setLevel(logging.WAR
 
 
 @step(enable_cache=False, experiment_tracker=True)
+@measured
 def promote(
     table: Table, students: list[Student], illustrated: IllustratedReport, config: DistillConfig
 ) -> Annotated[str, "promotion"]:
@@ -53,7 +56,9 @@ def promote(
         number = _promote(student, table, report, config)
         done = f"{verdict.winner} promoted as {config.model_name} version {number} → {STAGING}   ({verdict.reason})"
     mlflow.set_tag("distillery.promotion", done)
-    print("\n".join(["", summarize(report), *_closing(done, verdict, config)]))
+    console = Console()
+    console.print()  # ZenML may put the step's name before what is printed first
+    print_summary(report, console, done, _pointers(verdict, config))
     return done
 
 
@@ -113,10 +118,9 @@ def _headline(metric: str) -> bool:
     return metric in {"test.auc_roc", "test.log_loss", "agreement.rate", "retention.auc_roc", "cost.params"}
 
 
-def _closing(done: str, verdict: Verdict, config: DistillConfig) -> list[str]:
-    lines = [f"verdict  {done}"]
+def _pointers(verdict: Verdict, config: DistillConfig) -> dict[str, str]:
     folder = Path(config.report.folder) / config.name
-    where = f"report   {folder / PAGE}" if folder.exists() else "report   in MLflow, under report/"
+    where = str(folder / PAGE) if folder.exists() else "in MLflow, under report/"
     staged = verdict.action == "promote" or verdict.staged.version is not None
-    load = f"      load   models:/{config.model_name}@{STAGING}" if staged else ""
-    return [*lines, f"{where}      compare   make ui{load}"]
+    load = {"load": f"models:/{config.model_name}@{STAGING}"} if staged else {}
+    return {"report": where, "compare": "make ui", **load}

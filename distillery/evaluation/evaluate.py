@@ -30,6 +30,7 @@ from distillery.evaluation.quality import (
 )
 from distillery.evaluation.scorecard import Role, Scorecard, Scorecards
 from distillery.export import OnnxModel, Parity, measure_parity
+from distillery.progress import bar
 from distillery.spec import Spec
 
 
@@ -161,11 +162,13 @@ def evaluate_models(
     labels = as_labels(y, len(classes))
     resamples = Resamples.draw(len(labels), spec.replicates, seed, groups, weights)
     measured = []
-    for entry in entries:
-        if progress is not None:
-            progress(f"measuring {entry.label}")
-        loss = _valid_log_loss(entry, valid_y, len(classes), valid_weights)
-        measured.append(_measure(entry, labels, features, resamples, spec, len(classes), loss))
+    with bar(len(entries), "measuring", unit="model") as advance:
+        for entry in entries:
+            if progress is not None:
+                progress(f"measuring {entry.label}")
+            loss = _valid_log_loss(entry, valid_y, len(classes), valid_weights)
+            measured.append(_measure(entry, labels, features, resamples, spec, len(classes), loss))
+            advance(1)
     return Scorecards(
         scenario=scenario,
         cards=tuple(_card(one, measured, spec.confidence) for one in measured),

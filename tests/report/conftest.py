@@ -14,7 +14,7 @@ from distillery.evaluation import METRICS, Agreement, Comparison, Cost, Estimate
 from distillery.evaluation.cost import COMPRESSED
 from distillery.evaluation.quality import ClassQuality
 from distillery.promotion import GateResult, Judgement, StagedModel, Verdict
-from distillery.report.model import DataFacts, Origin, Report, SoftLabelFacts
+from distillery.report.model import DataFacts, Finding, Origin, Report, SoftLabelFacts
 
 Classes = tuple[Any, ...]
 
@@ -70,7 +70,9 @@ class Figures:
         return Scorecard(name=name, role=role, quality=quality, valid_log_loss=0.4, **fields)
 
 
-def make_report(*, classes: Classes = ("no", "yes"), column: str = "age", **changes: Any) -> Report:
+def make_report(
+    *, classes: Classes = ("no", "yes"), column: str = "age", warnings: tuple[str, ...] = (), **changes: Any
+) -> Report:
     """Make a report of a teacher, a student and its control."""
     figures = Figures()
     roles = (("teacher", "big"), ("student", "small"), ("control", "small"))
@@ -100,6 +102,7 @@ def make_report(*, classes: Classes = ("no", "yes"), column: str = "age", **chan
             judgements=(Judgement(name="small", gates=(gate,)),),
             staged=StagedModel(),
         ),
+        "findings": tuple(Finding(code="few_rows", severity="warning", text=text) for text in warnings),
         "origin": Origin(
             created="2025-01-02T03:04:05+00:00",
             run="run-1",
