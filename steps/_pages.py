@@ -8,6 +8,8 @@ import re
 from collections.abc import Mapping
 from urllib.parse import quote
 
+from pydantic import JsonValue
+
 from distillery.config import DistillConfig
 from distillery.data import Schema
 from distillery.errors import shortlist
@@ -26,8 +28,34 @@ ROLES = {
     "staged": "The model that held the alias `staging` when this run began, on this run's test rows",
 }
 
+COLUMNS = (
+    "tags.`distillery.role`",
+    "metrics.`test.auc_roc`",
+    "metrics.`test.log_loss`",
+    "metrics.`retention.auc_roc`",
+    "metrics.`lift.log_loss`",
+    "metrics.`agreement.rate`",
+    "metrics.`cost.bytes`",
+    "metrics.`cost.latency_p50_us`",
+)
+PIPELINES = "tags.`distillery.role` = 'pipeline'"
+MODELS = "tags.`distillery.role` != 'pipeline' and tags.`distillery.role` != 'trial'"
+# Views of the runs table, kept as MLflow's own Share button keeps them: tags of the experiment, named in a link.
+VIEW_TAG = "mlflow.sharedViewState."
+VIEWS: dict[str, dict[str, JsonValue]] = {
+    "distillery-runs": {"searchFilter": PIPELINES, "selectedColumns": [*COLUMNS, "metrics.`teacher.test.auc_roc`"]},
+    "distillery-models": {
+        "searchFilter": MODELS,
+        "orderByKey": "metrics.`test.auc_roc`",
+        "orderByAsc": False,
+        "selectedColumns": [*COLUMNS],
+    },
+}
+
 EXPERIMENT = """\
-Scenario **{scenario}**: a strong model (the teacher) that predicts {target} is distilled into small ones (students).
+Scenario **{scenario}**: [runs of the pipeline]({runs}) · [all models by ROC AUC]({models})
+
+A strong model, the teacher, that predicts {target} is distilled into small ones, the students.
 The best student that passes every gate becomes [{model}](#/models/{model_url}) under the alias `staging`.
 
 | run | what it is |
@@ -41,13 +69,12 @@ else of its best on the validation rows; every other run lies below one of these
 | `staged version …` | the model that was staged, on the same test rows |
 | `trial … n` | a point of a search, below its student |
 
-**Columns** that say most: `test.auc_roc`, `test.log_loss`, `retention.auc_roc`, `lift.log_loss`, `agreement.rate`,
-`cost.bytes`, `cost.latency_p50_us`; all runs but trials have the same names.
+**Columns**: `test.auc_roc` and `retention.auc_roc` (its share of the teacher's; more is better), `test.log_loss` in
+nats and `lift.log_loss` (minus its control's; less is better), `agreement.rate` (share of rows decided like the
+teacher), `cost.bytes` of the deployed file, `cost.latency_p50_us` a row. All runs but trials have the same names.
 
-**Compare** models: select teacher, student and control below one run, then Compare. Compare two runs of the pipeline:
-search for {parents}, select both, then Compare.
+**Compare**: tick teacher, student and control below one run, then Compare; or tick two runs of the pipeline.
 """
-PARENTS = "tags.`distillery.role` = 'pipeline'"
 
 MODEL = """\
 Predicts {target} from raw columns: one ONNX file with the preprocessing inside, distilled from a stronger model.
@@ -79,14 +106,16 @@ def task(schema: Schema) -> str:
     return "binary classification" if schema.n_classes == 2 else f"classification into {schema.n_classes} classes"
 
 
-def about_experiment(config: DistillConfig, schema: Schema) -> str:
-    """Describe a scenario's experiment."""
+def about_experiment(config: DistillConfig, schema: Schema, experiment: str) -> str:
+    """Describe a scenario's experiment, given its id."""
+    runs, models = (f"#/experiments/{experiment}/runs?viewStateShareKey={view}" for view in VIEWS)
     return EXPERIMENT.format(
         scenario=cell(config.name),
         target=_target(schema),
         model=cell(config.model_name),
         model_url=quote(config.model_name),
-        parents=f"`` {PARENTS} ``",
+        runs=runs,
+        models=models,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import shutil
@@ -22,7 +23,7 @@ from zenml.integrations.mlflow.experiment_trackers import MLFlowExperimentTracke
 from distillery.config import flatten
 from distillery.errors import InputError
 from distillery.students import CandidateSpec, Trial
-from steps._pages import WRITTEN_TAG, about_trial, digest, is_ours
+from steps._pages import VIEW_TAG, VIEWS, WRITTEN_TAG, about_trial, digest, is_ours
 
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # bars for three small files are noise
 MODEL_TAG = "distillery.model"
@@ -122,8 +123,10 @@ def describe(text: str) -> None:
 
 
 def describe_experiment(experiment: str, text: str) -> None:
-    """Give an experiment a description in Markdown, unless a person wrote or changed the one it has."""
+    """Give an experiment the views of `VIEWS`, and a description unless a person wrote or changed the one it has."""
     client = MlflowClient()
+    for name, state in VIEWS.items():
+        client.set_experiment_tag(experiment, VIEW_TAG + name, json.dumps(state))
     tags = client.get_experiment(experiment).tags
     if is_ours(tags.get(MLFLOW_RUN_NOTE), tags):
         client.set_experiment_tag(experiment, MLFLOW_RUN_NOTE, text)

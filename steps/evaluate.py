@@ -105,7 +105,8 @@ def _staged_entry(staged: Staged) -> Iterator[Entry]:
 
 
 def _log_parent(table: Table, config: DistillConfig, cards: Scorecards, verdict: Verdict) -> None:
-    describe_experiment(active_run().info.experiment_id, about_experiment(config, table.schema))
+    experiment = active_run().info.experiment_id
+    describe_experiment(experiment, about_experiment(config, table.schema, experiment))
     log_settings(config.model_dump(mode="json"))
     mlflow.set_tags({"distillery.verdict": verdict.action, "distillery.winner": verdict.winner or ""})
     mlflow.set_tag("distillery.student", shown(cards, verdict).name)
