@@ -32,6 +32,7 @@ def distill_pipeline(**parameters: Any) -> None:
     """
     config = checked(DistillConfig, parameters)
     tags = {
+        "distillery.role": "pipeline",
         "distillery.scenario": config.name,
         "distillery.teacher": config.teacher.kind,
         "distillery.git_commit": git_commit() or "none",

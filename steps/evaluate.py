@@ -22,8 +22,18 @@ from distillery.students import Student
 from distillery.teachers import Teacher
 from materializers import ScorecardsMaterializer, VerdictMaterializer
 from steps._measured import measured
+from steps._pages import about_card, about_experiment, about_run, run_metrics, shown
 from steps._registry import Staged, reachable_registry, score_staged
-from steps._tracking import log_history, log_settings, log_trial, model_run, run_name
+from steps._tracking import (
+    active_run,
+    describe,
+    describe_experiment,
+    log_history,
+    log_settings,
+    log_trial,
+    model_run,
+    run_name,
+)
 
 logger = get_logger(__name__)
 
@@ -67,7 +77,7 @@ def evaluate(
     for card in (c for c in cards.cards if c.export_problem):
         logger.warning("%s has no ONNX file: %s", card.label, card.export_problem)
     verdict = judge(cards, config.gates, staged.model)
-    _log_parent(table, config, verdict)
+    _log_parent(table, config, cards, verdict)
     _log_models(cards, teacher, students, controls)
     return cards, verdict
 
@@ -96,9 +106,14 @@ def _staged_entry(staged: Staged) -> Iterator[Entry]:
         yield Entry(name=name, role="staged", kind="onnx", label=f"staged {name}", proba=staged.proba)
 
 
-def _log_parent(table: Table, config: DistillConfig, verdict: Verdict) -> None:
+def _log_parent(table: Table, config: DistillConfig, cards: Scorecards, verdict: Verdict) -> None:
+    experiment = active_run().info.experiment_id
+    describe_experiment(experiment, about_experiment(config, table.schema, experiment))
     log_settings(config.model_dump(mode="json"))
     mlflow.set_tags({"distillery.verdict": verdict.action, "distillery.winner": verdict.winner or ""})
+    mlflow.set_tag("distillery.student", shown(cards, verdict).name)
+    mlflow.log_metrics(run_metrics(cards, verdict))
+    describe(about_run(cards, verdict, verdict.reason))
     for split, context in (("train", "training"), ("valid", "validation"), ("test", "testing")):
         _log_dataset(table, split, context, config.name)
 
@@ -123,5 +138,6 @@ def _log_models(cards: Scorecards, teacher: Teacher, students: list[Student], co
             if new and isinstance(model, Student):
                 log_history(model.history)
                 for trial in model.trials:
-                    log_trial(trial, resumed=True)
+                    log_trial(card.name, trial, resumed=True)
             mlflow.log_metrics(card.metrics())
+            describe(about_card(card))

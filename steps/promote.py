@@ -11,6 +11,7 @@ from typing import Annotated
 import mlflow
 import numpy as np
 import pandas as pd
+from mlflow.entities import Run
 from rich.console import Console
 from zenml import get_step_context, step
 from zenml.logger import get_logger
@@ -21,20 +22,22 @@ from distillery.data import Table
 from distillery.evaluation import Scorecard
 from distillery.promotion import Verdict
 from distillery.report.model import Report
-from distillery.report.render import PAGE, IllustratedReport
+from distillery.report.render import PAGE, IllustratedReport, to_card
 from distillery.report.summary import print_summary
 from distillery.students import Student
 from steps._measured import measured
+from steps._pages import about_model, about_run, task
 from steps._registry import (
     BYTES_TAG,
     DIGEST_TAG,
     STAGING,
+    ModelPage,
     log_student,
     log_tensors,
     reachable_registry,
     register,
 )
-from steps._tracking import model_run, run_name
+from steps._tracking import active_run, describe, model_run, run_name
 
 logger = get_logger(__name__)
 SAME = 1e-6  # of probabilities of one graph in two forms
@@ -56,6 +59,7 @@ def promote(
         number = _promote(student, table, report, config)
         done = f"{verdict.winner} promoted as {config.model_name} version {number} → {STAGING}   ({verdict.reason})"
     mlflow.set_tag("distillery.promotion", done)
+    describe(about_run(report.scorecards, verdict, done))
     console = Console()
     console.print()  # ZenML may put the step's name before what is printed first
     print_summary(report, console, done, _pointers(verdict, config))
@@ -63,17 +67,32 @@ def promote(
 
 
 def _promote(student: Student, table: Table, report: Report, config: DistillConfig) -> str:
-    card = report.scorecards.get("student", student.spec.title)
-    example = _example(table)
-    with model_run(run_name("student", card.name, student.spec), tags={"distillery.role": "student"}, settings={}):
-        run = mlflow.active_run()
-        tags = {**_version_tags(card, report), "distillery.mlflow_run": run.info.run_id if run else ""}
+    card, text = report.scorecards.get("student", student.spec.title), to_card(report)
+    parent, name = active_run(), run_name("student", card.name, student.spec)
+    with model_run(name, tags={"distillery.role": "student"}, settings={}):
+        run = active_run()
+        tags = {**_version_tags(card, report), "distillery.mlflow_run": run.info.run_id}
         exported = student.exported()
-        uri = log_student(exported.stamped(_origin(config, tags)), example)
+        uri = log_student(exported.stamped(_origin(config, tags)), _example(table), text)
         _log_tensors(student, table, _origin(config, tags))
-    description = f"{card.label}: {report.verdict.reason}"
+    page = ModelPage(
+        about=about_model(config, table.schema, run.info.experiment_id),
+        tags=_model_tags(table, config),
+        card=text,
+        run=f"{_link(run, name)} of {_link(parent, str(parent.info.run_name))}",
+    )
     with reachable_registry():
-        return register(uri, config.model_name, tags, description=description, expected=report.verdict.staged.version)
+        return register(uri, config.model_name, tags, page=page, expected=report.verdict.staged.version)
+
+
+def _link(run: Run, name: str) -> str:
+    return f"[{name}](#/experiments/{run.info.experiment_id}/runs/{run.info.run_id})"
+
+
+def _model_tags(table: Table, config: DistillConfig) -> dict[str, str]:
+    schema = table.schema
+    facts = {"scenario": config.name, "target": schema.target, "task": task(schema), "teacher": config.teacher.kind}
+    return {f"distillery.{name}": value for name, value in facts.items()}
 
 
 def _log_tensors(student: Student, table: Table, origin: Mapping[str, str]) -> None:

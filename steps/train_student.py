@@ -41,7 +41,7 @@ def train_student(
     settings = spec.model_dump(mode="json", exclude=searched)
 
     def on_trial(trial: Trial, resumed: bool) -> None:
-        log_trial(trial, resumed)
+        log_trial(spec.title, trial, resumed=resumed)
         loss = trial.refused if trial.valid_log_loss is None else f"validation log loss {trial.valid_log_loss:.4f}"
         logger.info("%s: trial %d%s: %s, %s", name, trial.number, " (kept)" if resumed else "", trial.key, loss)
 

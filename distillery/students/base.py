@@ -228,12 +228,12 @@ class CandidateSpec(Spec, ABC):
 
     @property
     def lesson_title(self) -> str:
-        """What it was taught by, for run names: ``α=0.7``, and the temperature where it has one; or ``searched``."""
+        """What it was taught by, for run names: ``α=.7``, and the temperature where it has one; or ``searched``."""
         if self.search is not None:
             return "searched"
         temperature = getattr(self, "temperature", None)
         warmth = "" if temperature is None else f"T={temperature:g} "
-        return f"{warmth}α={self.alpha:g}"
+        return f"{warmth}α={self.alpha:g}".replace("α=0.", "α=.")
 
     def fit(
         self, lesson: Lesson, *, seed: int, on_epoch: OnEpoch | None = None, on_trial: OnTrial | None = None
