@@ -126,4 +126,4 @@ def _costs(writer: Writer, path: str, above: str) -> Table | None:
 def _caveats(writer: Writer) -> list[Block]:
     warnings, texts = writer.report.warnings, writer.texts
     said = Paragraph(texts("card.caveats_text"))
-    return [Bullets(tuple(f"{one}." for one in warnings)), said] if warnings else [said]
+    return [Bullets(tuple(texts("report.sentence", text=one) for one in warnings)), said] if warnings else [said]

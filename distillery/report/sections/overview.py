@@ -26,8 +26,8 @@ def overview(writer: Writer) -> Section:
     """Verdict, headline figures, warnings, conclusions, gates."""
     report, texts = writer.report, writer.texts
     action = report.verdict.action
-    warnings = [Paragraph(f"{texts('report.warning')}: {one}.", "warning") for one in report.warnings]
-    results = tuple(f"{one.text}." for one in report.findings if one.severity == "result")
+    warnings = [Paragraph(texts("report.warning", text=one), "warning") for one in report.warnings]
+    results = tuple(texts("report.sentence", text=one.text) for one in report.findings if one.severity == "result")
     return writer.section(
         "overview",
         Paragraph(headline(writer), "lead", VERDICT_MARKS[action]),
@@ -64,7 +64,7 @@ def headline(writer: Writer) -> str:
     if verdict.action == "promote":
         return texts("headline.promote", **values)
     failures = [texts("headline.failed", name=j.name, gates=_failed(writer, j.gates)) for j in verdict.judgements]
-    return texts("headline.refuse", **values, failures="; ".join(failures))
+    return texts("headline.refuse", **values, failures=failures)
 
 
 def _staged_reason(writer: Writer) -> dict[str, str]:
@@ -72,8 +72,8 @@ def _staged_reason(writer: Writer) -> dict[str, str]:
     return {"difference": difference(comparison.difference.model_dump()), "verdict": comparison.verdict}
 
 
-def _failed(writer: Writer, gates: tuple[GateResult, ...]) -> str:
-    return ", ".join(f"“{writer.texts(f'gate.{gate.gate}.title')}”" for gate in gates if not gate.passed)
+def _failed(writer: Writer, gates: tuple[GateResult, ...]) -> list[str]:
+    return [writer.texts(f"gate.{gate.gate}.title") for gate in gates if not gate.passed]
 
 
 def _about(writer: Writer) -> str:
