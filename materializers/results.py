@@ -1,4 +1,4 @@
-"""Validation reports, scorecards, verdicts and reports as the JSON that pydantic reads back."""
+"""Validation reports, scorecards, verdicts and reports as the JSON that pydantic reads back; predictions as arrays."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from zenml.enums import ArtifactType
 from zenml.metadata.metadata_types import MetadataType
 
 from distillery.data.validation import ValidationReport
-from distillery.evaluation import Scorecards
+from distillery.evaluation import Predictions, Scorecards
 from distillery.promotion import Verdict
 from distillery.report.markdown import to_markdown
 from distillery.report.model import Report
@@ -72,3 +72,19 @@ class ReportMaterializer(_JsonMaterializer):
 
     def extract_metadata(self, data: Report) -> dict[str, MetadataType]:
         return {"scenario": data.scenario, "dataset_digest": data.data.digest, "warnings": len(data.warnings)}
+
+
+class PredictionsMaterializer(FilesMaterializer):
+    """Every model's probabilities of the test rows, as one safetensors file."""
+
+    ASSOCIATED_TYPES: ClassVar[tuple[type[Any], ...]] = (Predictions,)
+    ASSOCIATED_ARTIFACT_TYPE: ClassVar[ArtifactType] = ArtifactType.DATA
+
+    def to_files(self, data: Predictions) -> Mapping[str, bytes]:
+        return data.to_files()
+
+    def from_files(self, files: Mapping[str, bytes]) -> Predictions:
+        return Predictions.from_files(files)
+
+    def extract_metadata(self, data: Predictions) -> dict[str, MetadataType]:
+        return {"rows": len(data.y), "models": len(data.proba)}

@@ -15,20 +15,23 @@ from distillery.config import DistillConfig
 from distillery.data import Table
 from distillery.data.validation import ValidationReport
 from distillery.distillation import SoftLabels
-from distillery.evaluation import Scorecards
+from distillery.evaluation import Predictions, Scorecards
 from distillery.promotion import Verdict
 from distillery.report.markdown import to_markdown
 from distillery.report.model import (
     DataFacts,
+    FactorFacts,
     Origin,
     Report,
     SearchFacts,
     SelectionFacts,
     SoftLabelFacts,
+    TrainingFacts,
     warnings_of,
     write_report,
 )
 from distillery.students import Student
+from distillery.teachers import Teacher
 from materializers import ReportMaterializer
 from steps._cache import PACKAGES
 from steps._tracking import git_commit
@@ -39,15 +42,18 @@ from steps.validate import log_validation
 def compression_report(
     table: Table,
     validation: ValidationReport,
+    teacher: Teacher,
     soft_labels: SoftLabels,
     scorecards: Scorecards,
     verdict: Verdict,
+    predictions: Predictions,  # noqa: ARG001  the pictures are drawn from it
     students: list[Student],
+    controls: list[Student],
     config: DistillConfig,
 ) -> Annotated[Report, "report"]:
     """Put every number of the run in one place."""
-    teacher = scorecards.teacher
-    ready_made = "" if config.teacher.fitted else str(teacher.settings.get("uri", teacher.label))
+    card = scorecards.teacher
+    ready_made = "" if config.teacher.fitted else str(card.settings.get("uri", card.label))
     labels = SoftLabelFacts.of(soft_labels, table, ready_made=ready_made)
     report = Report(
         scenario=config.name,
@@ -59,6 +65,9 @@ def compression_report(
         verdict=verdict,
         selections=tuple(SelectionFacts.of(s, table.schema) for s in students if s.selected_features),
         searches=tuple(SearchFacts.of(student) for student in students if student.trials),
+        gate_paths={s.spec.title: s.gate_path for s in students if s.gate_path is not None},
+        factors=tuple(facts for facts in map(FactorFacts.of, students) if facts is not None),
+        training=TrainingFacts.of_all(teacher, students, controls),
         warnings=warnings_of(labels, scorecards, verdict),
         origin=_origin(config),
     )
