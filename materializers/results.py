@@ -1,4 +1,4 @@
-"""Validation reports, scorecards, verdicts and reports as the JSON that pydantic reads back."""
+"""Validation reports, scorecards, verdicts and reports as the JSON that pydantic reads back; predictions as arrays."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from zenml.enums import ArtifactType
 from zenml.metadata.metadata_types import MetadataType
 
 from distillery.data.validation import ValidationReport
-from distillery.evaluation import Scorecards
+from distillery.evaluation import Predictions, Scorecards
 from distillery.promotion import Verdict
 from distillery.report.render import IllustratedReport
 from materializers.files import FilesMaterializer
@@ -79,3 +79,16 @@ class ReportMaterializer(FilesMaterializer):
     def extract_metadata(self, data: IllustratedReport) -> dict[str, MetadataType]:
         report = data.report
         return {"scenario": report.scenario, "dataset_digest": report.data.digest, "warnings": len(report.warnings)}
+
+
+class PredictionsMaterializer(FilesMaterializer):
+    """Every model's probabilities of the test rows, as one safetensors file."""
+
+    ASSOCIATED_TYPES: ClassVar[tuple[type[Any], ...]] = (Predictions,)
+    ASSOCIATED_ARTIFACT_TYPE: ClassVar[ArtifactType] = ArtifactType.DATA
+
+    def to_files(self, data: Predictions) -> Mapping[str, bytes]:
+        return data.to_files()
+
+    def from_files(self, files: Mapping[str, bytes]) -> Predictions:
+        return Predictions.from_files(files)

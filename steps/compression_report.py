@@ -15,12 +15,13 @@ from distillery.config import DistillConfig
 from distillery.data import Table
 from distillery.data.validation import ValidationReport
 from distillery.distillation import SoftLabels
-from distillery.evaluation import Scorecards
+from distillery.evaluation import Predictions, Scorecards
 from distillery.promotion import Verdict
 from distillery.report.build import build_report
 from distillery.report.model import Origin
 from distillery.report.render import IllustratedReport, write_report
 from distillery.students import Student
+from distillery.teachers import Teacher
 from materializers import ReportMaterializer
 from steps._cache import PACKAGES
 from steps._measured import log_steps, measured, step_facts
@@ -33,24 +34,29 @@ from steps.validate import log_validation
 def compression_report(
     table: Table,
     validation: ValidationReport,
+    teacher: Teacher,
     soft_labels: SoftLabels,
     scorecards: Scorecards,
     verdict: Verdict,
+    predictions: Predictions,  # noqa: ARG001  the pictures are drawn from it
     students: list[Student],
+    controls: list[Student],
     config: DistillConfig,
 ) -> Annotated[IllustratedReport, "report"]:
     """Put every number of the run in one place; see `build_report`."""
     steps = step_facts(get_step_context().pipeline_run)
-    teacher = scorecards.teacher
+    card = scorecards.teacher
     report = build_report(
         scenario=config.name,
         table=table,
         validation=validation,
         soft_labels=soft_labels,
-        ready_made="" if config.teacher.fitted else str(teacher.settings.get("uri", teacher.label)),
+        ready_made="" if config.teacher.fitted else str(card.settings.get("uri", card.label)),
         scorecards=scorecards,
         verdict=verdict,
+        teacher=teacher,
         students=students,
+        controls=controls,
         steps=steps,
         origin=_origin(config),
         spec=config.report,

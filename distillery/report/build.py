@@ -13,6 +13,7 @@ from distillery.promotion import Verdict
 from distillery.report.findings import conclude
 from distillery.report.model import (
     DataFacts,
+    FactorFacts,
     Origin,
     Report,
     SearchFacts,
@@ -24,6 +25,7 @@ from distillery.report.model import (
 from distillery.report.spec import ReportSpec
 from distillery.report.texts import Texts
 from distillery.students import Student
+from distillery.teachers import Teacher
 
 
 def build_report(
@@ -35,6 +37,7 @@ def build_report(
     ready_made: str,
     scorecards: Scorecards,
     verdict: Verdict,
+    teacher: Teacher,
     students: Sequence[Student],
     controls: Sequence[Student] = (),
     drift: DriftReport | None = None,
@@ -49,7 +52,7 @@ def build_report(
         table, validation, drift: the data, and what it was held to.
         soft_labels: how it was labelled; ``ready_made`` says where a teacher came from that was not fitted.
         scorecards, verdict: what was measured and judged.
-        students, controls: as they were fitted.
+        teacher, students, controls: as they were fitted.
         steps: what each step took.
         origin: how to make the run again.
         spec: the report's config.
@@ -65,17 +68,11 @@ def build_report(
         verdict=verdict,
         selections=tuple(SelectionFacts.of(s, table.schema) for s in students if s.selected_features),
         searches=tuple(SearchFacts.of(student) for student in students if student.trials),
-        training=(*_training("student", students), *_training("control", controls)),
+        gate_paths={s.spec.title: s.gate_path for s in students if s.gate_path is not None},
+        factors=tuple(facts for facts in map(FactorFacts.of, students) if facts is not None),
+        training=TrainingFacts.of_all(teacher, students, controls),
         drift=drift,
         steps=tuple(steps),
         origin=origin,
     )
     return report.model_copy(update={"findings": conclude(report, spec, Texts(spec.language))})
-
-
-def _training(role: str, models: Iterable[Student]) -> list[TrainingFacts]:
-    return [
-        TrainingFacts.model_validate({"role": role, "name": one.spec.title, "history": tuple(one.history)})
-        for one in models
-        if one.history
-    ]

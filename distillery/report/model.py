@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, computed_field
@@ -15,8 +16,9 @@ from distillery.distillation import SoftLabels
 from distillery.evaluation import Role, Scorecard, Scorecards
 from distillery.promotion import Verdict
 from distillery.report.texts import Language
-from distillery.students import Selected, Student, Trial
+from distillery.students import GatePath, Selected, Student, Trial
 from distillery.students.search import best_of
+from distillery.teachers import Teacher
 
 Severity = Literal["warning", "result"]
 
@@ -137,21 +139,15 @@ class TrainingFacts(BaseModel):
     name: str
     history: tuple[dict[str, float], ...]
 
-
-class GatePath(BaseModel):
-    """How a student's gates closed while λ rose.
-
-    Attributes:
-        columns: the d raw columns.
-        penalties: λ of each epoch ``(epochs,)``.
-        gates: μ of each epoch and column ``(epochs, d)``; above 0 is open.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    columns: tuple[str, ...]
-    penalties: tuple[float, ...]
-    gates: tuple[tuple[float, ...], ...]
+    @classmethod
+    def of_all(
+        cls, teacher: Teacher, students: Sequence[Student], controls: Sequence[Student]
+    ) -> tuple[TrainingFacts, ...]:
+        """Look at all models of a run; those that were not trained in epochs are left out."""
+        models: list[tuple[Role, str, Sequence[dict[str, float]]]] = [("teacher", teacher.spec.kind, teacher.history)]
+        models += [("student", one.spec.title, one.history) for one in students]
+        models += [("control", one.spec.title, one.history) for one in controls]
+        return tuple(cls(role=role, name=name, history=tuple(each)) for role, name, each in models if each)
 
 
 class FactorFacts(BaseModel):
@@ -168,6 +164,14 @@ class FactorFacts(BaseModel):
     name: str
     columns: tuple[str, ...]
     weights: tuple[tuple[float, ...], ...]
+
+    @classmethod
+    def of(cls, student: Student) -> FactorFacts | None:
+        """Look at a student; None where its first layer has no factors."""
+        factors = student.factors()
+        if factors is None:
+            return None
+        return cls(name=student.spec.title, columns=tuple(student.schema.names), weights=factors.tolist())
 
 
 class StepFacts(BaseModel):

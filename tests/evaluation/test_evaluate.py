@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from distillery.errors import InputError
 from distillery.evaluation import METRICS, Entry, EvaluationSpec, Scorecards, cost, evaluate_models
 
-SPEC = EvaluationSpec(replicates=40, cost=False)
+SPEC = EvaluationSpec(replicates=40, cost=False, importance=False)
 LABELS = (np.arange(60) * 7 % 3 > 0).astype(int)
 
 
