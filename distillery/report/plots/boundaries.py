@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
 import numpy as np
 import pandas as pd
@@ -13,9 +13,9 @@ from matplotlib.axes import Axes
 from distillery.data.model import Model
 from distillery.data.schema import Column
 from distillery.evaluation._rows import decide
-from distillery.report.plots.style import CLASS_MARKERS, CLASSES, GREY, ramp, two_sided
+from distillery.report.plots.style import CLASS_MARKERS, CLASSES, TEAL, ramp
 from distillery.report.plots.svg import INK, Sheet
-from distillery.report.plots.view import MOST_PANELS, Shown, View, bounded
+from distillery.report.plots.view import MOST_PANELS, SEED, Shown, View, bounded
 from distillery.report.scene import Drawing
 
 STEPS, MOST_CATEGORIES, MOST_POINTS = 50, 12, 200
@@ -78,11 +78,16 @@ def boundaries(view: View) -> Drawing | None:
     shown = models[:MOST_PANELS]
     across = min(3, len(shown))
     sheet = view.sheet(2.7 * across + 0.3, 2.5 * -(-len(shown) // across) + 0.4)
-    for ax, (one, model) in zip(sheet.axes(len(shown), across, sharex=True, sharey=True), shown, strict=True):
-        _draw_answers(view, sheet, ax, sides, model.predict_proba(frame))
+    answers = [model.predict_proba(frame) for _, model in shown]
+    field = Field.of(view, sides, answers)
+    panels = sheet.axes(len(shown), across, sharex=True, sharey=True)
+    for ax, (one, _), proba in zip(panels, shown, answers, strict=True):
+        field.draw(sheet, ax, proba)
+        _draw_rows(view, ax, field)
         ax.set_title(sheet.say(one.label))
-    axes = sheet.figure.axes
-    _name_axes(sheet, axes, sides)
+    if view.binary:
+        sheet.figure.colorbar(ax.collections[0], ax=panels, shrink=0.6, label=sheet.axis("positive"))
+    _name_axes(sheet, panels, sides)
     notes = (
         view.fewer("models", len(shown), len(models)),
         view.fewer("rows", min(len(view.test), MOST_POINTS), len(view.test)),
@@ -114,57 +119,97 @@ def _usual(column: Column, values: pd.Series) -> object:
     return None if counts.empty else min(counts.index, key=lambda name: (-counts[name], name))
 
 
-def _draw_answers(view: View, sheet: Sheet, ax: Axes, sides: tuple[Side, Side], proba: np.ndarray) -> None:
-    x, y = sides
-    shape = len(y.values), len(x.values)
-    if view.binary:
-        p = proba[:, 1].reshape(shape)
-        ax.pcolormesh(x.edges, y.edges, p, cmap=two_sided(), vmin=0, vmax=1, edgecolor="none", rasterized=True)
-        if p.min() < 0.5 < p.max() and min(shape) > 1:
-            middles = [(side.edges[:-1] + side.edges[1:]) / 2 for side in sides]
-            ax.contour(*middles, p, levels=[0.5], colors=INK, linewidths=1)
-    else:
-        _draw_regions(view, sheet, ax, sides, decide(proba).reshape(shape))
-    _draw_rows(view, ax, sides)
-    ax.grid(visible=False)
+@final
+@dataclass(frozen=True)
+class Field:
+    """The grid with the colours of what is answered there, the same in every panel.
+
+    Attributes:
+        sides: x and y.
+        classes: names of the classes.
+        colours: of each class.
+        bounds: with two classes, the lowest and the highest probability of the positive one.
+    """
+
+    sides: tuple[Side, Side]
+    classes: tuple[str, ...]
+    colours: tuple[str, ...]
+    bounds: tuple[float, float]
+
+    @classmethod
+    def of(cls, view: View, sides: tuple[Side, Side], answers: Sequence[np.ndarray]) -> Field:
+        """Look at all models' probabilities ``(cells, K)``: classes often decided get colours of their own."""
+        everything = np.vstack(answers)
+        order = np.argsort(-np.bincount(decide(everything), minlength=len(view.classes)), kind="stable")
+        place = np.argsort(order)
+        low, high = float(everything[:, 1].min()), float(everything[:, 1].max())
+        return cls(sides, view.classes, tuple(CLASSES[i % len(CLASSES)] for i in place), (low, max(high, low + 0.01)))
+
+    @property
+    def lines(self) -> bool:
+        """Whether lines between answers mean anything: categories have no order."""
+        return all(side.column.kind == "numeric" for side in self.sides)
+
+    def draw(self, sheet: Sheet, ax: Axes, proba: np.ndarray) -> None:
+        """Draw one model's probabilities ``(cells, K)``."""
+        shape = len(self.sides[1].values), len(self.sides[0].values)
+        if len(self.classes) == 2:
+            self._draw_probability(ax, proba[:, 1].reshape(shape))
+        else:
+            self._draw_regions(sheet, ax, decide(proba).reshape(shape))
+        ax.grid(visible=False)
+
+    def _draw_probability(self, ax: Axes, p: np.ndarray) -> None:
+        low, high = self.bounds
+        ax.pcolormesh(*self._edges, p, cmap=ramp(TEAL, 1.0), vmin=low, vmax=high, edgecolor="none", rasterized=True)
+        for levels, width in ((np.arange(1, 10) / 10, 0.5), (np.array([0.5]), 2.0)):
+            crossed = levels[(levels > p.min()) & (levels < p.max())]
+            if self.lines and len(crossed):
+                ax.contour(*self._middles, p, levels=crossed, colors=INK, linewidths=width, linestyles="solid")
+
+    def _draw_regions(self, sheet: Sheet, ax: Axes, decided: np.ndarray) -> None:
+        """Fill what each class is decided for, and name the larger regions."""
+        for k in np.unique(decided):
+            here = decided == k
+            filled = np.ma.masked_where(~here, here.astype(float))
+            style: dict[str, Any] = {"cmap": ramp(self.colours[k]), "vmin": 0, "vmax": 1}
+            ax.pcolormesh(*self._edges, filled, edgecolor="none", rasterized=True, **style)
+            if self.lines and not here.all():
+                ax.contour(*self._middles, here.astype(float), levels=[0.5], colors=INK, linewidths=0.8)
+            if here.mean() >= LEAST_SHARE:
+                x, y = self._inside(here)
+                ax.text(x, y, sheet.say(self.classes[k], 12), ha="center", va="center", fontsize=9, weight="bold")
+
+    def _inside(self, here: np.ndarray) -> tuple[float, float]:
+        """Return the middle of the cell of a region that is nearest to the region's middle."""
+        rows, columns = np.nonzero(here)
+        inner = int(np.argmin((rows - rows.mean()) ** 2 + (columns - columns.mean()) ** 2))
+        x, y = self._middles
+        return float(x[columns[inner]]), float(y[rows[inner]])
+
+    @property
+    def _edges(self) -> tuple[np.ndarray, np.ndarray]:
+        return self.sides[0].edges, self.sides[1].edges
+
+    @property
+    def _middles(self) -> tuple[np.ndarray, np.ndarray]:
+        x, y = ((edges[:-1] + edges[1:]) / 2 for edges in self._edges)
+        return x, y
 
 
-def _draw_regions(view: View, sheet: Sheet, ax: Axes, sides: tuple[Side, Side], decided: np.ndarray) -> None:
-    """Fill what each class is decided for, and name the larger regions."""
-    x, y = sides
-    for k in np.unique(decided):
-        here = np.ma.masked_not_equal(decided, k) * 0 + 1.0
-        colour = CLASSES[k % len(CLASSES)]
-        ax.pcolormesh(x.edges, y.edges, here, cmap=ramp(colour), vmin=0, vmax=1, edgecolor="none", rasterized=True)
-        if (decided == k).mean() >= LEAST_SHARE:
-            rows, columns = np.nonzero(decided == k)
-            inner = np.argmin((rows - rows.mean()) ** 2 + (columns - columns.mean()) ** 2)
-            at = [(side.edges[i] + side.edges[i + 1]) / 2 for side, i in ((x, columns[inner]), (y, rows[inner]))]
-            ax.text(at[0], at[1], sheet.say(view.classes[k], 12), ha="center", va="center", fontsize=8, weight="bold")
-
-
-def _draw_rows(view: View, ax: Axes, sides: tuple[Side, Side]) -> None:
+def _draw_rows(view: View, ax: Axes, field: Field) -> None:
     """Mark some test rows by their class, those that lie within the grid."""
     chosen, _ = view.sampled(len(view.test), MOST_POINTS)
     rows, y = view.test.features.iloc[chosen], view.y[chosen]
-    places = np.column_stack([side.places(rows[side.column.name]) for side in sides])
-    rng = np.random.default_rng(0)
-    for i, side in enumerate(sides):
+    places = np.column_stack([side.places(rows[side.column.name]) for side in field.sides])
+    rng = np.random.default_rng(SEED)
+    for i, side in enumerate(field.sides):
         if side.column.kind == "categorical":
             places[:, i] += rng.uniform(-0.3, 0.3, len(places))
     for k in np.unique(y):
-        marker = CLASS_MARKERS[k % len(CLASS_MARKERS)]
-        colour = (CLASSES[1], CLASSES[0])[k] if view.binary else CLASSES[k % len(CLASSES)]
-        ax.scatter(
-            places[y == k, 0],
-            places[y == k, 1],
-            s=9,
-            marker=marker,
-            color=colour,
-            edgecolors=GREY,
-            linewidths=0.4,
-            rasterized=True,
-        )
+        face = ("none", INK)[k] if view.binary else field.colours[k]
+        style: dict[str, Any] = {"edgecolors": INK, "facecolors": face, "linewidths": 0.4, "alpha": 0.7}
+        ax.scatter(places[y == k, 0], places[y == k, 1], s=9, marker=CLASS_MARKERS[k % len(CLASS_MARKERS)], **style)
 
 
 def _name_axes(sheet: Sheet, axes: Sequence[Axes], sides: tuple[Side, Side]) -> None:

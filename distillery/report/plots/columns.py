@@ -11,13 +11,13 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from distillery.data.schema import Column
 from distillery.evaluation.importance import Importance
-from distillery.report.plots.style import GREY, TEAL, two_sided
+from distillery.report.plots.style import DEEPEST, GREY, TEAL, two_sided
 from distillery.report.plots.svg import INK, Sheet
 from distillery.report.plots.view import Shown, View, bounded
 from distillery.report.scene import Drawing
 
 MOST_RANKED, MOST_SPREAD = 20, 12
-MOST_CORRELATED, MOST_ANNOTATED, CORRELATION_ROWS = 24, 14, 5_000
+MOST_CORRELATED, MOST_ANNOTATED, CORRELATION_ROWS = 24, 16, 5_000
 MOST_DISTRIBUTIONS, BINS, MOST_CATEGORIES = 12, 30, 8
 HISTOGRAM_ROWS = 50_000
 
@@ -43,7 +43,7 @@ def importance(view: View) -> Drawing | None:
     ax.axvline(0, color=INK, linewidth=0.8, alpha=0.5)
     ax.set_yticks(range(len(kept)), [sheet.say(name) for name in kept])
     ax.set(xlabel=sheet.axis("rise"), ylim=(len(kept) - 0.4, -0.6))
-    sheet.figure.legend(loc="outside right upper")
+    sheet.legend()
     return view.drawn("importance", "columns", sheet, view.fewer("columns", len(kept), len(names)))
 
 
@@ -105,14 +105,16 @@ def correlation(view: View) -> Drawing | None:
         return None
     names = [column.name for column in columns]
     rho = frame[names].corr(method="spearman", min_periods=3).to_numpy()
-    side = 1.6 + 0.36 * len(names)
-    sheet = view.sheet(side + 0.6, side)
+    side, annotated = 1.4 + (0.36 if len(names) <= 10 else 0.29) * len(names), len(names) <= MOST_ANNOTATED
+    sheet = view.sheet(side + 0.6, side, square=True)
     (ax,) = sheet.axes()
-    cells = ax.pcolormesh(np.ma.masked_invalid(rho), cmap=two_sided(), vmin=-1, vmax=1, edgecolor="none")
-    if len(names) <= MOST_ANNOTATED:
+    cells = ax.pcolormesh(
+        np.ma.masked_invalid(rho), cmap=two_sided(DEEPEST if annotated else 1.0), vmin=-1, vmax=1, edgecolor="none"
+    )
+    if annotated:
         for row, column in np.argwhere(np.isfinite(rho)):
             text = f"{rho[row, column]:.2f}".replace("0.", ".", 1)
-            ax.text(column + 0.5, row + 0.5, text, ha="center", va="center", fontsize=6.5)
+            ax.text(column + 0.5, row + 0.5, text, ha="center", va="center", fontsize=6)
     places = np.arange(len(names)) + 0.5
     labels = [sheet.say(name, 20) for name in names]
     ax.set_xticks(places, labels, rotation=90)
@@ -146,7 +148,7 @@ def distributions(view: View) -> Drawing | None:
         ax.yaxis.set_major_locator(MaxNLocator(3, min_n_ticks=2))
         ax.tick_params(labelsize=7)
     handles = [ax.stairs([], [0], fill=True, color=GREY, alpha=0.5), ax.stairs([], [0], color=TEAL, linewidth=1.5)]
-    sheet.figure.legend(handles, [sheet.axis("train"), sheet.axis("test")], loc="outside upper right", ncols=2)
+    sheet.legend(handles, [sheet.axis("train"), sheet.axis("test")])
     return view.drawn("distributions", "data", sheet, few_columns, *(note for _, note in picked))
 
 

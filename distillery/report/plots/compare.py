@@ -7,13 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 from sklearn.metrics import confusion_matrix
 
 from distillery.evaluation._rows import decide
 from distillery.evaluation.slices import Slice
 from distillery.report.formats import count, percent
-from distillery.report.plots.style import BROWN, TEAL, ramp
+from distillery.report.plots.style import BROWN, GREY, TEAL, ramp
 from distillery.report.plots.svg import INK, Sheet
 from distillery.report.plots.view import Shown, View
 from distillery.report.scene import Drawing
@@ -35,9 +36,9 @@ def confusion(view: View) -> Drawing | None:
         if one.proba is not None
     ]
     kept = most_confused(tables, MOST_CLASSES)
-    side = 2.6 if len(kept) <= MOST_ANNOTATED else 4.0
-    columns = min(len(shown), 3 if len(kept) <= MOST_ANNOTATED else 2)
-    sheet = view.sheet(side * columns + 0.5, side * -(-len(shown) // columns) + 0.4)
+    columns = min(len(shown), 4 if view.binary else 3 if len(kept) <= MOST_ANNOTATED else 2)
+    side = 8.0 / max(columns, 3 if len(kept) <= MOST_ANNOTATED else 2)
+    sheet = view.sheet(side * columns + 0.3, (side + 0.2) * -(-len(shown) // columns) + 0.2, square=True)
     for ax, one, table in zip(sheet.axes(len(shown), columns), shown, tables, strict=True):
         mass = table.sum(axis=1, keepdims=True)
         shares = np.divide(table, mass, out=np.zeros(table.shape), where=mass > 0)
@@ -78,7 +79,7 @@ def predictions(view: View) -> Drawing | None:
     if view.teacher.proba is None or not students:
         return None
     columns = min(len(students), 3)
-    sheet = view.sheet(2.7 * columns + 0.6, 2.7 * -(-len(students) // columns))
+    sheet = view.sheet(2.7 * columns + 0.6, 2.6 * -(-len(students) // columns) + 0.2, square=True)
     told = _told(view, view.teacher.proba)
     for ax, one in zip(sheet.axes(len(students), columns, sharex=True, sharey=True), students, strict=True):
         assert one.proba is not None  # those without have no panel
@@ -88,12 +89,12 @@ def predictions(view: View) -> Drawing | None:
             gridsize=HEXAGONS,
             extent=(0, 1, 0, 1),
             mincnt=1,
-            cmap=ramp(one.look.colour),
+            cmap=ramp(one.look.colour, 1.0),
             linewidths=0,
             rasterized=True,
         )
         most = max(10.0, float(cells.get_array().max()))  # type: ignore[union-attr]
-        cells.set_norm(LogNorm(0.3, most))  # one row must be seen, too
+        cells.set_norm(LogNorm(0.1, most))  # one row must be seen, too
         ax.plot([0, 1], [0, 1], color=INK, alpha=0.5, linewidth=0.8, linestyle=":")
         ticks = [10.0**e for e in range(int(np.log10(most)) + 1)]
         bar = sheet.figure.colorbar(cells, ax=ax, ticks=ticks, format=FuncFormatter(lambda n, _: count(n)), shrink=0.8)
@@ -116,18 +117,19 @@ def soft_labels(view: View) -> Drawing | None:
     proba, y = view.scene.soft_labels.proba("train"), view.train.labels
     if view.binary:
         values, groups = proba[:, 1], y
-        names = [sheet.axis("rows_of", value=name) for name in view.classes]
+        names = [view.is_class(k) for k in (0, 1)]
     else:
         values, groups = proba.max(axis=1), (decide(proba) == y).astype(int)
-        names = [sheet.axis("wrong"), sheet.axis("right")]
+        names = [view.texts(f"plot.axis.{name}") for name in ("wrong", "right")]
     (ax,) = sheet.axes()
     for group, colour, dashes in ((0, BROWN, "--"), (1, TEAL, "-")):
         heights, edges = np.histogram(values[groups == group], BINS, (0, 1))
-        shares = heights / max(1, len(values))
+        mine = int(heights.sum())
+        shares, label = heights / max(1, mine), f"{sheet.say(names[group])} ({percent(mine / max(1, len(values)))})"
         ax.stairs(shares, edges, fill=True, color=colour, alpha=0.25)
-        ax.stairs(shares, edges, color=colour, linestyle=dashes, linewidth=1.5, label=names[group])
+        ax.stairs(shares, edges, color=colour, linestyle=dashes, linewidth=1.5, label=label)
     ax.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
-    ax.set(xlabel=sheet.axis("teacher_positive" if view.binary else "confidence"), ylabel=sheet.axis("share_of_rows"))
+    ax.set(xlabel=sheet.axis("teacher_positive" if view.binary else "confidence"), ylabel=sheet.axis("share_of_group"))
     ax.set(xlim=(0, 1), ylim=(0, None))
     ax.legend(loc="best")
     return view.drawn("soft_labels", "distillation", sheet)
@@ -154,8 +156,10 @@ def _by_slice(view: View, name: str, found: list[tuple[Shown, tuple[Slice, ...]]
     for ax, (one, these) in zip(sheet.axes(len(panels), 1, sharex=True, height_ratios=heights), panels, strict=True):
         _draw_slices(sheet, ax, (one, these, name == "slices"))
     ax.set_xlabel(sheet.axis("disagreement" if name == "slices" else "loss_increase"))
-    handles, labels = ax.get_legend_handles_labels()
-    sheet.figure.legend(handles, labels, loc="outside upper right", ncols=2)
+    if name == "slices":
+        ax.set_xlim(left=0)
+        ax.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %", decimals=0))
+    sheet.legend(*_slice_marks(sheet))
     return view.drawn(name, "agreement", sheet, view.fewer("models", len(panels), len(found)))
 
 
@@ -165,8 +169,8 @@ def _draw_slices(sheet: Sheet, ax: Axes, what: tuple[Shown, tuple[Slice, ...], b
     here = np.array([s.disagreement if disagreeing else s.loss_increase.value or 0.0 for s in these])
     there = np.array([s.disagreement_elsewhere if disagreeing else s.loss_increase_elsewhere for s in these])
     ax.hlines(places, there, here, color=one.look.colour, linewidth=2, alpha=0.5)
-    ax.plot(there, places, "|", color=INK, markersize=9, label=sheet.axis("elsewhere"))
-    ax.plot(here, places, **one.look.points(label=sheet.axis("in_slice")))
+    ax.plot(there, places, "|", color=INK, markersize=9)
+    ax.plot(here, places, **one.look.points())
     if not disagreeing:
         for place, found in zip(places, (s.loss_increase for s in these), strict=True):
             if found.low is not None and found.high is not None:
@@ -175,5 +179,8 @@ def _draw_slices(sheet: Sheet, ax: Axes, what: tuple[Shown, tuple[Slice, ...], b
     ax.set_yticks(places, labels)
     ax.set_ylim(len(these) - 0.4, -0.6)
     ax.set_title(sheet.say(one.label), loc="left")
-    if disagreeing:
-        ax.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+
+
+def _slice_marks(sheet: Sheet) -> tuple[list[Line2D], list[str]]:
+    here, there = Line2D([], [], color=GREY, marker="o"), Line2D([], [], color=INK, marker="|", linestyle="none")
+    return [here, there], [sheet.axis("in_slice"), sheet.axis("elsewhere")]

@@ -23,7 +23,7 @@ def front(view: View) -> Drawing | None:
     metric = next((m for m in ("auc_roc", "log_loss") if all(_value(one, m) is not None for one in shown)), None)
     if len(shown) < 2 or metric is None:
         return None
-    sheet = view.sheet(8.2, 3.6)
+    sheet = view.sheet(8.2, 4.2)
     left, right = sheet.axes(2, sharey=True)
     timed, note = _comparable(view, shown)
     _draw(left, sheet, shown, (metric, "bytes", size))
@@ -32,8 +32,7 @@ def front(view: View) -> Drawing | None:
     right.set(xlabel=sheet.axis("latency"))
     if metric == "log_loss":
         left.invert_yaxis()
-    handles, labels = left.get_legend_handles_labels()
-    sheet.figure.legend(handles, labels, loc="outside right upper")
+    sheet.legend()
     return view.drawn("front", "overview", sheet, note)
 
 
@@ -81,6 +80,7 @@ def _draw(ax: Axes, sheet: Sheet, shown: Sequence[Shown], axes: tuple[str, str, 
             yerr=_interval(one.card.quality.metrics[metric]),
             label=sheet.say(one.label),
             elinewidth=0.8,
+            ecolor=(one.look.colour, 0.5),
             markersize=7,
             **{k: v for k, v in one.look.points().items() if k != "gid"},
         )[0].set_gid(one.look.key)

@@ -15,7 +15,7 @@ from distillery.report.plots.view import Shown, View
 from distillery.report.scene import Drawing
 
 GRID = np.linspace(0.0, 1.0, 401)
-LEAST_ROWS = 5  # a share of fewer rows says nothing
+LEAST_ROWS = 10  # a share of fewer rows says nothing
 Curve = Callable[[np.ndarray, np.ndarray, np.ndarray | None], np.ndarray]
 
 
@@ -65,34 +65,36 @@ def _with_gap(view: View, name: str, metric: str, curve: Curve, axes: tuple[str,
     found = [(one, values) for one, values in lines if values is not None]
     if not found:
         return None
-    sheet = view.sheet(8.2, 3.6)
+    sheet = view.sheet(8.2, 4.2)
     left, right = sheet.axes(2)
     base = next((values for one, values in found if one.card.role == "teacher"), found[0][1])
     for i, (one, values) in enumerate(found):
         style = one.look.line(markevery=(7 + 9 * i, 80))
         label = f"{one.label} ({number(one.card.quality.metrics[metric].value)})"
         left.plot(GRID, values, label=sheet.say(label, 36), **style)
-        right.plot(GRID, values - base, **style)
+        right.plot(GRID, values - base, **style | {"linewidth": 1})
     _label(sheet, left, *axes)
     _label(sheet, right, axes[0], "gap", title=sheet.axis("minus_teacher", what=view.texts(f"plot.axis.{axes[1]}")))
     if name == "roc":
         left.plot([0, 1], [0, 1], color=INK, alpha=0.4, linewidth=0.8, linestyle=":")
-    sheet.figure.legend(loc="outside right upper")
+    sheet.legend()
     return view.drawn(name, "quality", sheet, left_out)
 
 
 def _label(sheet: Sheet, ax: Axes, x: str, y: str, title: str = "") -> None:
     ax.set(xlabel=sheet.axis(x), xlim=(-0.02, 1.02), title=title)
     if y == "gap":
-        _at_least(ax, 0.01)
+        _fit(ax)
     else:
-        ax.set(ylabel=sheet.axis(y), ylim=(-0.02, 1.02), aspect="equal")
+        ax.set(ylabel=sheet.axis(y), ylim=(-0.02, 1.02))
 
 
-def _at_least(ax: Axes, half: float) -> None:
-    """Keep noise small: no range narrower than ±half."""
-    low, high = ax.get_ylim()
-    ax.set_ylim(min(low, -half), max(high, half))
+def _fit(ax: Axes) -> None:
+    """Fit the axis to all but the ends of the curves, where few rows decide; to no less than ±1 %."""
+    inner = (GRID >= 0.05) & (GRID <= 0.95)
+    values = np.concatenate([np.asarray(line.get_ydata())[inner] for line in ax.lines])
+    room = 0.1 * float(np.ptp(values))
+    ax.set_ylim(min(float(values.min()) - room, -0.01), max(float(values.max()) + room, 0.01))
 
 
 def reliability(view: View) -> Drawing | None:
@@ -100,7 +102,7 @@ def reliability(view: View) -> Drawing | None:
     shown, left_out = view.compared()
     if not shown:
         return None
-    sheet = view.sheet(7.5, 4.2)
+    sheet = view.sheet(7.5, 5)
     upper, lower = sheet.axes(2, 1, sharex=True, height_ratios=(3, 1))
     upper.plot([0, 1], [0, 1], color=INK, alpha=0.4, linewidth=0.8, linestyle=":")
     weights = view.scene.predictions.weights
@@ -108,7 +110,7 @@ def reliability(view: View) -> Drawing | None:
         _draw_bins(sheet, (upper, lower), one, view.y, weights)
     upper.set(ylabel=sheet.axis("happened"), xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     lower.set(ylabel=sheet.axis("share_of_rows"), xlabel=sheet.axis("predicted" if view.binary else "confidence"))
-    sheet.figure.legend(loc="outside right upper")
+    sheet.legend()
     return view.drawn("reliability", "quality", sheet, left_out)
 
 

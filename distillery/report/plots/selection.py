@@ -99,7 +99,9 @@ def _draw_factors(view: View, sheet: Sheet, ax: Axes, facts: FactorFacts) -> str
     one = looks.get(facts.name)
     colour = one.look.colour if one else GREY
     most = max(float(weights.max()), 1e-12)
-    cells = ax.pcolormesh(weights[np.ix_(order, strongest)], cmap=ramp(colour), vmin=0, vmax=most, edgecolor="none")
+    cells = ax.pcolormesh(
+        weights[np.ix_(order, strongest)], cmap=ramp(colour, 1.0), vmin=0, vmax=most, edgecolor="none"
+    )
     names = [sheet.say(facts.columns[i], 20) for i in strongest]
     ax.set_xticks(np.arange(len(names)) + 0.5, names, rotation=90)
     ax.set_yticks(np.arange(len(order)) + 0.5, [str(i + 1) for i in order], fontsize=7)
@@ -121,7 +123,7 @@ def pixels(view: View) -> Drawing | None:
     image = np.nan_to_num(view.train.features[names].mean().to_numpy(np.float64)).reshape(shape).mean(axis=0)
     place = {name: divmod(i % math.prod(shape[1:]), shape[2]) for i, name in enumerate(names)}
     across = min(3, len(shown))
-    sheet = view.sheet(2.6 * across, 2.9 * -(-len(shown) // across))
+    sheet = view.sheet(2.6 * across, 2.9 * -(-len(shown) // across), square=True)
     for ax, one in zip(sheet.axes(len(shown), across), shown, strict=True):
         _draw_pixels(ax, image, one, [place[name] for name in _known(picked[one.card.name], place)])
         number, among = len(picked[one.card.name].columns), picked[one.card.name].among
@@ -139,6 +141,7 @@ def _draw_pixels(ax: Axes, image: np.ndarray, one: Shown, chosen: Sequence[tuple
     size = min(9.0, 110.0 / max(image.shape))
     ax.plot(columns, rows, **one.look.points(marker="s", markersize=size, markerfacecolor="none", markeredgewidth=1.2))
     ax.set(aspect="equal", xticks=[], yticks=[])
+    ax.spines[:].set_visible(False)
     ax.invert_yaxis()
     ax.grid(visible=False)
 

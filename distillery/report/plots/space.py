@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
@@ -33,7 +35,7 @@ def pca(view: View) -> Drawing | None:
     sheet = view.sheet(8.2, 3.6)
     left, right = sheet.axes(2, width_ratios=(3, 2))
     masks, few_classes = _class_masks(view, chosen)
-    _scatter(sheet, left, plane, masks)
+    _scatter(sheet, left, plane, masks, sheet.say(view.scene.table.schema.target, 16))
     left.set(xlabel=sheet.axis("component", number=1), ylabel=sheet.axis("component", number=2))
     shares = model.explained_variance_ratio_[:MOST_COMPONENTS]
     numbers = np.arange(1, len(shares) + 1)
@@ -60,7 +62,7 @@ def _class_masks(view: View, chosen: np.ndarray) -> tuple[Masks, str]:
     return masks, view.fewer("classes", len(frequent), k)
 
 
-def _scatter(sheet: Sheet, ax: Axes, points: np.ndarray, masks: Masks) -> None:
+def _scatter(sheet: Sheet, ax: Axes, points: np.ndarray, masks: Masks, title: str) -> None:
     size = 8 if len(points) > 500 else 16
     for label, rows, colour, marker in masks:
         ax.scatter(
@@ -74,7 +76,7 @@ def _scatter(sheet: Sheet, ax: Axes, points: np.ndarray, masks: Masks) -> None:
             rasterized=True,
             label=sheet.say(label, 20),
         )
-    legend = ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), markerscale=1.6, handlelength=1)
+    legend = ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), markerscale=1.6, handlelength=1, title=title)
     for handle in legend.legend_handles:
         if handle is not None:
             handle.set_alpha(1)
@@ -102,7 +104,6 @@ def tsne(view: View) -> Drawing | None:
             alpha=0.45,
             linewidths=0,
             rasterized=True,
-            label=sheet.axis("alike"),
         )
         ax.scatter(
             plane[~alike, 0],
@@ -111,12 +112,13 @@ def tsne(view: View) -> Drawing | None:
             color=one.look.colour,
             marker="x",
             linewidths=1.1,
-            label=sheet.axis("differs"),
             gid=one.look.key,
         )
         ax.set(title=sheet.say(one.label), xticks=[], yticks=[])
-    handles, labels = ax.get_legend_handles_labels()
-    sheet.figure.legend(handles, labels, loc="outside upper right", ncols=2, markerscale=1.5, handlelength=1)
+        ax.spines[:].set_visible(False)
+    grey: dict[str, Any] = {"linestyle": "none", "color": GREY}
+    marks = [Line2D([], [], marker=".", **grey), Line2D([], [], marker="x", **grey)]
+    sheet.legend(marks, [sheet.axis("alike"), sheet.axis("differs")])
     return view.drawn("tsne", "agreement", sheet, fewer, few_models)
 
 

@@ -21,7 +21,7 @@ STUDENTS = (VERMILLION, GREEN, PURPLE, ORANGE, SKY)
 STUDENT_MARKERS = ("o", "^", "v", "X", "p", "<", ">", "h")
 CLASSES = (TEAL, BROWN, PURPLE, SKY, ORANGE, GREEN, BLUE, VERMILLION)
 CLASS_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">")
-DEEPEST = 0.6  # cells never hide the ground altogether, so that the page's text colour reads on them
+DEEPEST = 0.6  # cells with a number never hide the ground altogether, so that the page's text colour reads on them
 STEPS = 256
 Dashes = str | tuple[float, tuple[float, ...]]
 
@@ -89,16 +89,16 @@ def _other(card: Scorecard) -> Look:
     return others.get(card.role, Look(card.role, GREY, "*", ":"))
 
 
-def ramp(colour: str) -> Colormap:
+def ramp(colour: str, deepest: float = DEEPEST) -> Colormap:
     """Return a scale from the bare ground to a colour: more of it means more, on any ground."""
-    return ListedColormap(_shades(colour))
+    return ListedColormap(_shades(colour, deepest))
 
 
-def two_sided(low: str = BROWN, high: str = TEAL) -> Colormap:
-    """Return a scale from one colour over the bare ground to another."""
-    return ListedColormap(np.vstack([_shades(low)[::-1], _shades(high)]))
+def two_sided(deepest: float = DEEPEST) -> Colormap:
+    """Return a scale from brown over the bare ground to teal."""
+    return ListedColormap(np.vstack([_shades(BROWN, deepest)[::-1], _shades(TEAL, deepest)]))
 
 
-def _shades(colour: str) -> np.ndarray:
+def _shades(colour: str, deepest: float) -> np.ndarray:
     """Return a colour with rising opacity ``(STEPS, 4)``."""
-    return np.column_stack([np.tile(to_rgb(colour), (STEPS, 1)), np.linspace(0.0, DEEPEST, STEPS)])
+    return np.column_stack([np.tile(to_rgb(colour), (STEPS, 1)), np.linspace(0.0, deepest, STEPS)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from typing import Any, final
@@ -52,6 +52,7 @@ SETTINGS: dict[str, Any] = {
     **dict.fromkeys(("figure.facecolor", "axes.facecolor", "savefig.facecolor"), "none"),
 }
 RASTER_DPI, LONGEST_AXIS = 150, 90
+LEGEND_MARK, LETTER = 0.7, 0.07  # inches
 NO_METADATA = dict.fromkeys(("Date", "Creator", "Format", "Type"))
 
 # Latin, Greek and Cyrillic, punctuation, arrows, mathematics: all in DejaVu Sans.
@@ -77,9 +78,10 @@ class Sheet:
         figure: with constrained layout and no ground of its own.
     """
 
-    def __init__(self, width: float, height: float, texts: Texts) -> None:
+    def __init__(self, width: float, height: float, texts: Texts, *, square: bool = False) -> None:
         self._texts = texts
-        self.figure = Figure(figsize=(width, height), layout="constrained")
+        # Panels of fixed proportions leave gaps, which are to be closed.
+        self.figure = Figure(figsize=(width, height), layout="compressed" if square else "constrained")
         self._stand_ins: dict[str, str] = {}
 
     def axes(self, n: int = 1, columns: int | None = None, **options: Any) -> list[Axes]:
@@ -87,9 +89,23 @@ class Sheet:
         columns = columns or n
         rows = -(-n // columns)
         grid = self.figure.subplots(rows, columns, squeeze=False, **options)
-        for extra in grid.flat[n:]:
-            extra.set_visible(False)
+        for place in range(n, rows * columns):
+            grid.flat[place].set_visible(False)
+            grid.flat[place - columns].tick_params(labelbottom=True)
         return list(grid.flat[:n])
+
+    def legend(self, handles: Sequence[Any] = (), labels: Sequence[str] = ()) -> None:
+        """Put one legend below all axes, in as many columns as fit; by default of everything labelled."""
+        if not labels:
+            named = {
+                text: mark
+                for ax in self.figure.axes
+                for mark, text in zip(*ax.get_legend_handles_labels(), strict=True)
+            }
+            handles, labels = list(named.values()), list(named)
+        room = self.figure.get_figwidth() / (LEGEND_MARK + LETTER * max(map(len, labels), default=0))
+        columns = min(len(labels), max(1, int(room)))
+        self.figure.legend(handles, labels, loc="outside lower center", ncols=columns)
 
     def axis(self, key: str, /, **values: object) -> str:
         """Return the text of an axis or a legend entry, in the report's language."""

@@ -20,7 +20,7 @@ def training(view: View) -> Drawing | None:
     shown = found if len(found) <= MOST_MODELS else [one for one in found if one.card.role != "control"]
     if not shown:
         return None
-    sheet = view.sheet(8.2, 3.4)
+    sheet = view.sheet(8.2, 3.8)
     panels = sheet.axes(2)
     for ax, loss in zip(panels, LOSSES, strict=True):
         for i, one in enumerate(shown):
@@ -34,6 +34,6 @@ def training(view: View) -> Drawing | None:
                 ax.plot([best + 1], [values[best]], **one.look.points(markersize=9))
         ax.set(xlabel=sheet.axis("epoch"), ylabel=sheet.axis(loss))
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    sheet.figure.legend(loc="outside right upper")
+    sheet.legend()
     note = view.texts("plot.note.controls") if len(shown) < len(found) else ""
     return view.drawn("training", "training", sheet, note)

@@ -117,6 +117,10 @@ class View:
     def classes(self) -> tuple[str, ...]:
         return tuple(map(str, self.scene.report.scorecards.classes))
 
+    def is_class(self, k: int) -> str:
+        """Say that a row is of a class, such as ``late = 1``."""
+        return f"{self.scene.table.schema.target} = {self.classes[k]}"
+
     @property
     def binary(self) -> bool:
         return len(self.classes) == 2
@@ -148,9 +152,9 @@ class View:
         chosen = np.random.default_rng(SEED).choice(rows, most, replace=False)
         return np.sort(chosen), self.fewer("rows", most, rows)
 
-    def sheet(self, width: float, height: float) -> Sheet:
-        """Return an empty sheet of this size in inches."""
-        return Sheet(width, height, self.texts)
+    def sheet(self, width: float, height: float, *, square: bool = False) -> Sheet:
+        """Return an empty sheet of this size in inches; ``square`` where panels have fixed proportions."""
+        return Sheet(width, height, self.texts, square=square)
 
     def drawn(self, name: str, section: Section, sheet: Sheet, *notes: str) -> Drawing:
         """Write a sheet; notes are joined in the report's language."""
