@@ -15,7 +15,7 @@ from distillery.data.schema import Column
 from distillery.evaluation._rows import decide
 from distillery.report.plots.style import CLASS_MARKERS, CLASSES, TEAL, ramp
 from distillery.report.plots.svg import INK, Sheet
-from distillery.report.plots.view import MOST_PANELS, SEED, Shown, View, bounded
+from distillery.report.plots.view import MOST_PANELS, SEED, Shown, View, across, bounded
 from distillery.report.scene import Drawing
 
 STEPS, MOST_CATEGORIES, MOST_POINTS = 50, 12, 200
@@ -76,11 +76,11 @@ def boundaries(view: View) -> Drawing | None:
     students = view.scene.students
     models += [(one, students[one.card.name]) for one in view.students if one.card.name in students]
     shown = models[:MOST_PANELS]
-    across = min(3, len(shown))
-    sheet = view.sheet(2.7 * across + 0.3, 2.5 * -(-len(shown) // across) + 0.4)
+    columns = across(len(shown))
+    sheet = view.sheet(2.7 * columns + 0.3, 2.5 * -(-len(shown) // columns) + 0.4)
     answers = [model.predict_proba(frame) for _, model in shown]
     field = Field.of(view, sides, answers)
-    panels = sheet.axes(len(shown), across, sharex=True, sharey=True)
+    panels = sheet.axes(len(shown), columns, sharex=True, sharey=True)
     for ax, (one, _), proba in zip(panels, shown, answers, strict=True):
         field.draw(sheet, ax, proba)
         _draw_rows(view, ax, field)

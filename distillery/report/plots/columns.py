@@ -7,13 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import MaxNLocator
 
 from distillery.data.schema import Column
 from distillery.evaluation.importance import Importance
+from distillery.report.formats import number
 from distillery.report.plots.style import DEEPEST, GREY, TEAL, two_sided
 from distillery.report.plots.svg import INK, Sheet
-from distillery.report.plots.view import Shown, View, bounded
+from distillery.report.plots.view import PERCENT, Shown, View, bounded
 from distillery.report.scene import Drawing
 
 MOST_RANKED, MOST_SPREAD = 20, 12
@@ -113,7 +114,7 @@ def correlation(view: View) -> Drawing | None:
     )
     if annotated:
         for row, column in np.argwhere(np.isfinite(rho)):
-            text = f"{rho[row, column]:.2f}".replace("0.", ".", 1)
+            text = number(round(rho[row, column], 2) + 0.0, 2)  # no minus before a zero
             ax.text(column + 0.5, row + 0.5, text, ha="center", va="center", fontsize=6)
     places = np.arange(len(names)) + 0.5
     labels = [sheet.say(name, 20) for name in names]
@@ -144,7 +145,7 @@ def distributions(view: View) -> Drawing | None:
         draw = _draw_numbers if column.kind == "numeric" else _draw_categories
         draw(sheet, ax, column, frames)
         ax.set_title(sheet.say(column.name))
-        ax.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %", decimals=0))
+        ax.yaxis.set_major_formatter(PERCENT)
         ax.yaxis.set_major_locator(MaxNLocator(3, min_n_ticks=2))
         ax.tick_params(labelsize=7)
     handles = [ax.stairs([], [0], fill=True, color=GREY, alpha=0.5), ax.stairs([], [0], color=TEAL, linewidth=1.5)]

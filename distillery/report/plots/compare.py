@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, PercentFormatter
+from matplotlib.ticker import FuncFormatter
 from sklearn.metrics import confusion_matrix
 
 from distillery.evaluation._rows import decide
@@ -16,7 +16,7 @@ from distillery.evaluation.slices import Slice
 from distillery.report.formats import count, percent
 from distillery.report.plots.style import BROWN, GREY, TEAL, ramp
 from distillery.report.plots.svg import INK, Sheet
-from distillery.report.plots.view import Shown, View
+from distillery.report.plots.view import PERCENT, Shown, View, across
 from distillery.report.scene import Drawing
 
 MOST_CLASSES, MOST_ANNOTATED = 26, 12
@@ -78,7 +78,7 @@ def predictions(view: View) -> Drawing | None:
     students, fewer = view.panels(view.students)
     if view.teacher.proba is None or not students:
         return None
-    columns = min(len(students), 3)
+    columns = across(len(students))
     sheet = view.sheet(2.7 * columns + 0.6, 2.6 * -(-len(students) // columns) + 0.2, square=True)
     told = _told(view, view.teacher.proba)
     for ax, one in zip(sheet.axes(len(students), columns, sharex=True, sharey=True), students, strict=True):
@@ -128,7 +128,7 @@ def soft_labels(view: View) -> Drawing | None:
         shares, label = heights / max(1, mine), f"{sheet.say(names[group])} ({percent(mine / max(1, len(values)))})"
         ax.stairs(shares, edges, fill=True, color=colour, alpha=0.25)
         ax.stairs(shares, edges, color=colour, linestyle=dashes, linewidth=1.5, label=label)
-    ax.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+    ax.yaxis.set_major_formatter(PERCENT)
     ax.set(xlabel=sheet.axis("teacher_positive" if view.binary else "confidence"), ylabel=sheet.axis("share_of_group"))
     ax.set(xlim=(0, 1), ylim=(0, None))
     ax.legend(loc="best")
@@ -158,7 +158,7 @@ def _by_slice(view: View, name: str, found: list[tuple[Shown, tuple[Slice, ...]]
     ax.set_xlabel(sheet.axis("disagreement" if name == "slices" else "loss_increase"))
     if name == "slices":
         ax.set_xlim(left=0)
-        ax.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %", decimals=0))
+        ax.xaxis.set_major_formatter(PERCENT)
     sheet.legend(*_slice_marks(sheet))
     return view.drawn(name, "agreement", sheet, view.fewer("models", len(panels), len(found)))
 

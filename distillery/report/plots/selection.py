@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from distillery.report.model import FactorFacts, GatePath, SelectionFacts
 from distillery.report.plots.style import CLASSES, GREY, ramp
 from distillery.report.plots.svg import INK, Sheet
-from distillery.report.plots.view import MOST_PANELS, Shown, View
+from distillery.report.plots.view import MOST_PANELS, Shown, View, across
 from distillery.report.scene import Drawing
 
 MOST_GATES, MOST_LABELLED, MOST_FACTORS = 20, 8, 24
@@ -122,9 +122,9 @@ def pixels(view: View) -> Drawing | None:
         return None
     image = np.nan_to_num(view.train.features[names].mean().to_numpy(np.float64)).reshape(shape).mean(axis=0)
     place = {name: divmod(i % math.prod(shape[1:]), shape[2]) for i, name in enumerate(names)}
-    across = min(3, len(shown))
-    sheet = view.sheet(2.6 * across, 2.9 * -(-len(shown) // across), square=True)
-    for ax, one in zip(sheet.axes(len(shown), across), shown, strict=True):
+    columns = across(len(shown))
+    sheet = view.sheet(2.6 * columns, 2.9 * -(-len(shown) // columns), square=True)
+    for ax, one in zip(sheet.axes(len(shown), columns), shown, strict=True):
         _draw_pixels(ax, image, one, [place[name] for name in _known(picked[one.card.name], place)])
         number, among = len(picked[one.card.name].columns), picked[one.card.name].among
         ax.set_title(f"{sheet.say(one.label, 24)}\n{sheet.axis('pixels', number=number, among=among)}")

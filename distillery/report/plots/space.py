@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import MaxNLocator
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
@@ -16,7 +16,7 @@ from distillery.evaluation._rows import decide
 from distillery.report.plots.encode import as_points
 from distillery.report.plots.style import CLASS_MARKERS, CLASSES, GREY
 from distillery.report.plots.svg import Sheet
-from distillery.report.plots.view import SEED, View
+from distillery.report.plots.view import PERCENT, SEED, View, across
 from distillery.report.scene import Drawing
 
 PCA_ROWS, MOST_COMPONENTS, MOST_CLASSES = 2_000, 15, 10
@@ -41,7 +41,7 @@ def pca(view: View) -> Drawing | None:
     numbers = np.arange(1, len(shares) + 1)
     right.bar(numbers, shares, color=GREY, alpha=0.6, label=sheet.axis("each"))
     right.plot(numbers, shares.cumsum(), color=CLASSES[0], marker=".", label=sheet.axis("together"))
-    right.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+    right.yaxis.set_major_formatter(PERCENT)
     right.xaxis.set_major_locator(MaxNLocator(integer=True))
     right.set(xlabel=sheet.axis("components"), ylabel=sheet.axis("explained"), ylim=(0, 1.02))
     right.legend(loc="best")
@@ -91,9 +91,9 @@ def tsne(view: View) -> Drawing | None:
         return None
     plane = neighbourhoods(points)
     told = decide(view.teacher.proba[chosen])
-    across = min(3, len(students))
-    sheet = view.sheet(2.7 * across, 2.7 * -(-len(students) // across) + 0.5)
-    for ax, one in zip(sheet.axes(len(students), across), students, strict=True):
+    columns = across(len(students))
+    sheet = view.sheet(2.7 * columns, 2.7 * -(-len(students) // columns) + 0.5)
+    for ax, one in zip(sheet.axes(len(students), columns), students, strict=True):
         assert one.proba is not None  # those without have no panel
         alike = decide(one.proba[chosen]) == told
         ax.scatter(

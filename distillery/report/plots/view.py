@@ -9,6 +9,7 @@ from typing import final
 
 import numpy as np
 import pandas as pd
+from matplotlib.ticker import FuncFormatter
 
 from distillery.data import Rows
 from distillery.data.schema import Column
@@ -22,6 +23,7 @@ from distillery.report.texts import Texts
 SEED = 0
 MOST_MODELS = 8  # more lines than these are too many: controls are left out
 MOST_PANELS = 6
+PERCENT = FuncFormatter(lambda share, _: f"{100 * share:.3g} %")
 
 
 @final
@@ -163,6 +165,15 @@ class View:
 
 
 Plot = Callable[[View], Drawing | None]
+
+
+def across(panels: int) -> int:
+    """Return how many panels stand in a row.
+
+    >>> [across(n) for n in range(1, 7)]
+    [1, 2, 3, 2, 3, 3]
+    """
+    return 2 if panels == 4 else min(3, panels)
 
 
 def bounded(values: pd.Series, low: float = 0.01, high: float = 0.99) -> np.ndarray:
