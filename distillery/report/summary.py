@@ -143,7 +143,7 @@ def _tables(rows: Sequence[Sequence[Text]], console: Console) -> list[RichTable]
 
 
 def _table(columns: Sequence[int], rows: Sequence[Sequence[Text]]) -> RichTable:
-    table = RichTable(box=SIMPLE_HEAD, pad_edge=False)
+    table = RichTable(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("", overflow="fold", min_width=8)
     for i in columns:  # one that is too wide all by itself is broken, not cut
         table.add_column(HEADINGS[i], justify="right", no_wrap=len(columns) > 1, overflow="fold")
