@@ -30,7 +30,7 @@ FLAGS = (
 )
 ROW = 45  # pixels
 PATIENCE = 40  # seconds until a page shows what it should
-MODELS = ["teacher ensemble", "student mlp T=1 α=0.8", "control mlp"]
+MODELS = ["teacher ensemble", "student mlp T=1 α=.8", "control mlp"]
 HARMLESS = (
     "/mlflow/users/current",  # MLflow asks itself for accounts, which a local server does not have
     "ResizeObserver loop",  # MLflow's layout settled a frame later
