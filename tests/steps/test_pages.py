@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 from mlflow.store.model_registry.dbmodels.models import SqlModelVersion, SqlRegisteredModel, SqlRegisteredModelTag
 from mlflow.utils.validation import MAX_EXPERIMENT_TAG_VAL_LENGTH
@@ -79,7 +77,7 @@ def test_a_run_is_described_by_what_was_done_and_its_figures():
     """The student's and the teacher's, named."""
     text = pages.about_run(CARDS, verdict("a"), "a promoted")
     assert text.startswith("a promoted.")
-    assert re.search(r"student a\*\*: ROC AUC \.5200 \[\.5100, \.5300\]", text)
+    assert "student a: ROC AUC .5200 [.5100, .5300]" in text
     assert "teacher big: ROC AUC .3100" in text
 
 
