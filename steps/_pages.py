@@ -55,29 +55,29 @@ VIEWS: dict[str, dict[str, JsonValue]] = {
 EXPERIMENT = """\
 Scenario **{scenario}**: [runs of the pipeline]({runs}) · [all models by ROC AUC]({models})
 
-A strong model, the teacher, that predicts {target} is distilled into small ones, the students.
-The best student that passes every gate becomes [{model}](#/models/{model_url}) under the alias `staging`.
+A strong model, the teacher, that predicts {target} is distilled into small ones, the students. The best student that \
+passes every gate becomes [{model}](#/models/{model_url}) under the alias `staging`.
 
-| run | what it is |
-|---|---|
-| `distill_pipeline-…` | a run of the pipeline: config, data, report, and the figures of the student it promoted, \
-else of its best on the validation rows; every other run lies below one of these |
-| `teacher …` | the strong model |
-| `student … T=… α=…` | a candidate; T is the temperature, α the weight of the teacher's labels |
-| `control …` | the same student without the teacher |
-| `baseline …` | a small model that was not distilled |
-| `staged version …` | the model that was staged, on the same test rows |
-| `trial … n` | a point of a search, below its student |
+**Runs**
 
-**Columns**: `test.auc_roc` and `retention.auc_roc` (its share of the teacher's; more is better), `test.log_loss` in
-nats and `lift.log_loss` (minus its control's; less is better), `agreement.rate` (share of rows decided like the
+- `distill_pipeline-…`: a run of the pipeline with config, data, report, and the figures of the student it promoted, \
+else of its best on the validation rows; every other run lies below one of these
+- `teacher …`: the strong model
+- `student … T=… α=…`: a candidate; T is the temperature, α the weight of the teacher's labels
+- `control …`: the same student without the teacher
+- `baseline …`: a small model that was not distilled
+- `staged version …`: the model that was staged, on the same test rows
+- `trial … n`: a point of a search, below its student
+
+**Columns**: `test.auc_roc` and `retention.auc_roc` (its share of the teacher's; more is better), `test.log_loss` in \
+nats and `lift.log_loss` (minus its control's; less is better), `agreement.rate` (share of rows decided like the \
 teacher), `cost.bytes` of the deployed file, `cost.latency_p50_us` a row. All runs but trials have the same names.
 
 **Compare**: tick teacher, student and control below one run, then Compare; or tick two runs of the pipeline.
 """
 
 MODEL = """\
-Predicts {target} from raw columns: one ONNX file with the preprocessing inside, distilled from a stronger model.
+Predicts {target} from raw columns: one ONNX file with the preprocessing inside, distilled from a stronger model. \
 Scenario [{scenario}](#/experiments/{experiment}); each version links to the run that made it.
 
 - `staging`: the best student so far that passed every gate; load it as `models:/{model}@staging`
@@ -156,9 +156,8 @@ def about_run(cards: Scorecards, verdict: Verdict, done: str) -> str:
         verdict: of its candidates.
         done: what came of it, in one sentence.
     """
-    student, teacher = shown(cards, verdict), cards.teacher
-    figures = f"The figures here are those of **{cell(student.label)}**: {_figures(student)}."
-    return f"{cell(done)}.\n\n{figures}\n\n{cell(teacher.label)}: {_figures(teacher)}."
+    figures = [f"{cell(card.label)}: {'; '.join(_quality(card))}" for card in (shown(cards, verdict), cards.teacher)]
+    return f"{cell(done)}.\n\nThe figures here are those of {'. '.join(figures)}."
 
 
 def about_card(card: Scorecard) -> str:
@@ -167,17 +166,20 @@ def about_card(card: Scorecard) -> str:
 
 
 def _figures(card: Scorecard) -> str:
-    metrics = card.quality.metrics
-    retained, lift = card.retention.get("auc_roc"), card.lift.get("log_loss")
+    lift = card.lift.get("log_loss")
     parts = [
-        f"ROC AUC {estimate(metrics['auc_roc'])}",
-        f"{percent(retained.value)} of the teacher's" if retained else "",
-        f"log loss {number(metrics['log_loss'].value)} nats",
+        *_quality(card),
         _lift(lift) if lift else "",
         f"{percent(card.agreement.rate)} decided like the teacher" if card.agreement else "",
         _cost(card.cost) if card.cost else "",
     ]
     return "; ".join(filter(None, parts))
+
+
+def _quality(card: Scorecard) -> list[str]:
+    metrics, retained = card.quality.metrics, card.retention.get("auc_roc")
+    kept = [f"{percent(retained.value)} of the teacher's"] if retained else []
+    return [f"ROC AUC {estimate(metrics['auc_roc'])}", *kept, f"log loss {number(metrics['log_loss'].value)} nats"]
 
 
 def _lift(lift: Comparison) -> str:
