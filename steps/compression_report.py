@@ -13,6 +13,7 @@ from zenml.client import Client
 
 from distillery.config import DistillConfig
 from distillery.data import Table
+from distillery.data.drift import Drift
 from distillery.data.validation import ValidationReport
 from distillery.distillation import SoftLabels
 from distillery.evaluation import Scorecards
@@ -32,13 +33,14 @@ from distillery.students import Student
 from materializers import ReportMaterializer
 from steps._cache import PACKAGES
 from steps._tracking import git_commit
-from steps.validate import log_validation
+from steps.validate import log_drift, log_validation
 
 
 @step(enable_cache=False, experiment_tracker=True, output_materializers=ReportMaterializer)
 def compression_report(
     table: Table,
     validation: ValidationReport,
+    drift: Drift,
     soft_labels: SoftLabels,
     scorecards: Scorecards,
     verdict: Verdict,
@@ -59,6 +61,7 @@ def compression_report(
         verdict=verdict,
         selections=tuple(SelectionFacts.of(s, table.schema) for s in students if s.selected_features),
         searches=tuple(SearchFacts.of(student) for student in students if student.trials),
+        drift=drift.report if drift.report.splits else None,
         warnings=warnings_of(labels, scorecards, verdict),
         origin=_origin(config),
     )
@@ -66,6 +69,7 @@ def compression_report(
     for name, text in files.items():
         mlflow.log_text(text, f"report/{name}")
     log_validation(validation)
+    log_drift(drift)
     if report.warnings:
         mlflow.set_tag("distillery.warnings", "; ".join(report.warnings))
     if Client().active_stack.orchestrator.flavor == "local":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, final
 
@@ -93,3 +94,19 @@ class Drift:
 
     report: DriftReport
     page: str
+
+    @classmethod
+    def unmeasured(cls) -> Drift:
+        """No drift was looked for."""
+        return cls(DriftReport(), "")
+
+    def to_files(self) -> dict[str, bytes]:
+        """Return ``drift.json`` and, where there is a page, ``drift.html``."""
+        page = {"drift.html": self.page.encode()} if self.page else {}
+        return {"drift.json": self.report.model_dump_json(indent=1).encode(), **page}
+
+    @classmethod
+    def from_files(cls, files: Mapping[str, bytes]) -> Drift:
+        """Read what `to_files` gave."""
+        report = DriftReport.model_validate_json(files["drift.json"])
+        return cls(report, files.get("drift.html", b"").decode())
