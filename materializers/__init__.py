@@ -3,6 +3,7 @@
 from materializers.models import StudentMaterializer as StudentMaterializer
 from materializers.models import TeacherMaterializer as TeacherMaterializer
 from materializers.results import DriftMaterializer as DriftMaterializer
+from materializers.results import PredictionsMaterializer as PredictionsMaterializer
 from materializers.results import ReportMaterializer as ReportMaterializer
 from materializers.results import ScorecardsMaterializer as ScorecardsMaterializer
 from materializers.results import ValidationReportMaterializer as ValidationReportMaterializer
@@ -12,6 +13,7 @@ from materializers.table import TableMaterializer as TableMaterializer
 
 __all__ = [
     "DriftMaterializer",
+    "PredictionsMaterializer",
     "ReportMaterializer",
     "ScorecardsMaterializer",
     "SoftLabelsMaterializer",

@@ -32,6 +32,7 @@ def distill_pipeline(**parameters: Any) -> None:
     """
     config = checked(DistillConfig, parameters)
     tags = {
+        "distillery.role": "pipeline",
         "distillery.scenario": config.name,
         "distillery.teacher": config.teacher.kind,
         "distillery.git_commit": git_commit() or "none",
@@ -57,10 +58,10 @@ def distill_pipeline(**parameters: Any) -> None:
         train(table, teacher, labels, s.control(), seed, "control", id=f"train_control_{s.title}")
         for s in config.students
     ]
-    cards, verdict = evaluate.with_options(settings=tracked)(
+    cards, verdict, predictions = evaluate.with_options(settings=tracked)(
         table, teacher, baselines, labels, students, controls, config
     )
     report = compression_report.with_options(settings=tracked)(
-        table, validation, drift, labels, cards, verdict, students, config
+        table, validation, drift, teacher, labels, cards, verdict, predictions, students, controls, config
     )
     promote.with_options(settings=tracked)(table, students, report, config)

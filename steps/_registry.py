@@ -30,11 +30,13 @@ from distillery.errors import ArtifactError, InputError, one_line
 from distillery.export import OnnxModel
 from distillery.export.model import output_name
 from distillery.promotion import StagedModel
+from steps._pages import CARD_FILE, WRITTEN_TAG, about_version, digest, is_ours, shortened
 
 STAGING, PREVIOUS = "staging", "previous-staging"
 DIGEST_TAG, BYTES_TAG = "distillery.dataset_digest", "distillery.cost.bytes"
 PACKAGES = ("mlflow", "numpy", "onnx", "onnxruntime", "pandas")  # all that the promoted file needs
 MODEL_FILE = "model.onnx"
+DESCRIPTION_LIMIT = 5000  # characters of a model's or a version's: MLflow's column in PostgreSQL and MySQL
 _ABSENT = {ErrorCode.Name(RESOURCE_DOES_NOT_EXIST), ErrorCode.Name(INVALID_PARAMETER_VALUE)}
 
 
@@ -162,12 +164,13 @@ def open_onnx(model_name: str, version: ModelVersion, *, threads: int = 1) -> On
         return OnnxModel(content, threads=threads)
 
 
-def log_student(exported: OnnxModel, example: pd.DataFrame) -> str:
-    """Log an exported student with MLflow's ONNX flavour; return its model URI.
+def log_student(exported: OnnxModel, example: pd.DataFrame, card: str) -> str:
+    """Log an exported student with MLflow's ONNX flavour, its model card among its files; return its model URI.
 
     Args:
         exported: a named input per raw column.
         example: raw rows.
+        card: Markdown.
     """
     rows = exported.schema.conform(example)
     with warnings.catch_warnings():  # of its own signature's types
@@ -181,15 +184,23 @@ def log_student(exported: OnnxModel, example: pd.DataFrame) -> str:
             input_example=rows,
             pip_requirements=requirements(),
         )
+    with _file(CARD_FILE, card.encode()) as path:
+        MlflowClient().log_model_artifact(str(info.model_id), path)
     return str(info.model_uri)
 
 
 def log_tensors(exported: OnnxModel) -> None:
     """Log the form with two typed inputs, which costs least per call, beside the model."""
+    with _file("student_tensors.onnx", exported.content) as path:
+        mlflow.log_artifact(path, "onnx")
+
+
+@contextmanager
+def _file(name: str, content: bytes) -> Iterator[str]:
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "student_tensors.onnx"
-        path.write_bytes(exported.content)
-        mlflow.log_artifact(str(path), "onnx")
+        path = Path(folder) / name
+        path.write_bytes(content)
+        yield str(path)
 
 
 def requirements() -> list[str]:
@@ -204,9 +215,24 @@ def signature(schema: Schema) -> ModelSignature:
     return ModelSignature(inputs, MlflowSchema([ColSpec(DataType.float, output_name(c)) for c in schema.classes]))
 
 
-def register(
-    model_uri: str, model_name: str, tags: Mapping[str, str], *, description: str, expected: str | None
-) -> str:
+@dataclass(frozen=True)
+class ModelPage:
+    """What the registry says of a model, in Markdown.
+
+    Attributes:
+        about: the registered model, whatever its version.
+        tags: of the registered model.
+        card: the new version's model card.
+        run: what the version comes from, with links.
+    """
+
+    about: str
+    tags: Mapping[str, str]
+    card: str
+    run: str
+
+
+def register(model_uri: str, model_name: str, tags: Mapping[str, str], *, page: ModelPage, expected: str | None) -> str:
     """Register a logged model and move the alias ``staging`` to it, last of all.
 
     The version it replaces stays reachable as ``previous-staging``.
@@ -215,7 +241,7 @@ def register(
         model_uri: of the logged model.
         model_name: of the registered model.
         tags: of the new version.
-        description: of the new version.
+        page: what is said of the model and the new version.
         expected: the version that held the alias when the candidates were judged.
 
     Returns:
@@ -232,8 +258,21 @@ def register(
             f" judged against version {expected}: somebody promoted meanwhile; run again"
         )
     version = str(mlflow.register_model(model_uri, model_name, tags=dict(tags)).version)
-    client.update_model_version(model_name, version, description)
+    client.update_model_version(model_name, version, about_version(page.card, page.run, limit=DESCRIPTION_LIMIT))
+    _describe_model(model_name, page)
     if before is not None:
         client.set_registered_model_alias(model_name, PREVIOUS, before.version)
     client.set_registered_model_alias(model_name, STAGING, version)
     return version
+
+
+def _describe_model(model_name: str, page: ModelPage) -> None:
+    """Describe the registered model, unless a person wrote or changed the description it has."""
+    client = MlflowClient()
+    now = client.get_registered_model(model_name)
+    for name, value in page.tags.items():
+        client.set_registered_model_tag(model_name, name, value)
+    if is_ours(now.description, now.tags):
+        about = shortened(page.about, DESCRIPTION_LIMIT)
+        client.update_registered_model(model_name, about)
+        client.set_registered_model_tag(model_name, WRITTEN_TAG, digest(about))

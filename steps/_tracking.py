@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import shutil
@@ -13,6 +14,7 @@ from pathlib import Path
 import mlflow
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
+from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 from mlflow.utils.validation import MAX_PARAMS_TAGS_PER_BATCH
 from pydantic import JsonValue
 from zenml.client import Client
@@ -21,9 +23,11 @@ from zenml.integrations.mlflow.experiment_trackers import MLFlowExperimentTracke
 from distillery.config import flatten
 from distillery.errors import InputError
 from distillery.students import CandidateSpec, Trial
+from steps._pages import VIEW_TAG, VIEWS, WRITTEN_TAG, about_trial, digest, is_ours
 
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # bars for three small files are noise
 MODEL_TAG = "distillery.model"
+INHERITED = ("distillery.scenario", "distillery.teacher", "distillery.git_commit", "distillery.zenml_run")
 # Before every tracked step ZenML warns of each MLflow flavour that is not installed.
 logging.getLogger(MLFlowExperimentTracker.__module__).addFilter(
     lambda record: "disable MLflow autologging" not in record.getMessage()
@@ -64,7 +68,11 @@ def mlflow_of_stack() -> Iterator[None]:
 
 
 def run_name(role: str, title: str, spec: CandidateSpec | None = None) -> str:
-    """Name a model's run: ``teacher xgboost``, ``student mlp T=1 α=0.9``, ``control mlp``."""
+    """Name a model's run: ``teacher xgboost``, ``student mlp T=1 α=.9``, ``control mlp``.
+
+    No two models of a pipeline run have one role and one title, so no two runs have one name; `model_run`
+    opens the run that has it.
+    """
     lesson = f" {spec.lesson_title}" if role == "student" and spec is not None else ""
     return f"{role} {title}{lesson}"
 
@@ -78,16 +86,22 @@ def model_run(name: str, *, tags: Mapping[str, str], settings: Mapping[str, Json
     Yields:
         Whether the run is new, so that its training curves have yet to be logged.
     """
-    parent = mlflow.active_run()
-    assert parent is not None, "a step that tracks runs inside ZenML's parent run"
+    parent = active_run()
     found = _child(parent, name)
     with mlflow.start_run(run_id=found.info.run_id if found else None, run_name=name, nested=True):
         if found is None:
             now = mlflow.get_run(parent.info.run_id).data.tags  # those set since the parent was opened, too
-            inherited = {k: v for k, v in now.items() if k.startswith("distillery.")}
+            inherited = {name: now[name] for name in INHERITED if name in now}
             mlflow.set_tags({"distillery.zenml_run": parent.info.run_name, **inherited, **tags, MODEL_TAG: name})
             log_settings(dict(settings))
         yield found is None
+
+
+def active_run() -> Run:
+    """Return the innermost open run; a step that tracks has ZenML's parent run open."""
+    run = mlflow.active_run()
+    assert run is not None, "see `experiment_tracker=True` of a step"
+    return run
 
 
 def _child(parent: Run, name: str) -> Run | None:
@@ -103,8 +117,24 @@ def log_settings(settings: dict[str, JsonValue]) -> None:
         mlflow.log_params(dict(flat[start : start + MAX_PARAMS_TAGS_PER_BATCH]))
 
 
+def describe(text: str) -> None:
+    """Give the active run a description in Markdown."""
+    mlflow.set_tag(MLFLOW_RUN_NOTE, text)
+
+
+def describe_experiment(experiment: str, text: str) -> None:
+    """Give an experiment the views of `VIEWS`, and a description unless a person wrote or changed the one it has."""
+    client = MlflowClient()
+    for name, state in VIEWS.items():
+        client.set_experiment_tag(experiment, VIEW_TAG + name, json.dumps(state))
+    tags = client.get_experiment(experiment).tags
+    if is_ours(tags.get(MLFLOW_RUN_NOTE), tags):
+        client.set_experiment_tag(experiment, MLFLOW_RUN_NOTE, text)
+        client.set_experiment_tag(experiment, WRITTEN_TAG, digest(text))
+
+
 def log_history(history: list[dict[str, float]]) -> None:
-    """Log training curves into the active run."""
+    """Log training curves into the active run, the epochs as steps."""
     for epoch, values in enumerate(history):
         log_epoch(epoch, values)
 
@@ -114,12 +144,13 @@ def log_epoch(epoch: int, values: dict[str, float]) -> None:
     mlflow.log_metrics({f"train.{name}": value for name, value in values.items()}, step=epoch)
 
 
-def log_trial(trial: Trial, resumed: bool) -> None:
-    """Log one trial of a search as a child of the active run; tagged where an earlier run had finished it."""
+def log_trial(candidate: str, trial: Trial, *, resumed: bool) -> None:
+    """Log one trial of a candidate's search as a child of the active run; tagged where an earlier run finished it."""
     tags = {"distillery.role": "trial", "distillery.resumed": str(resumed).lower()}
     if trial.refused:
         tags["distillery.refused"] = trial.refused
-    with model_run(f"trial {trial.number}", tags=tags, settings=trial.params):
+    with model_run(f"trial {candidate} {trial.number}", tags=tags, settings=trial.params):
+        describe(about_trial(trial))
         if trial.valid_log_loss is not None:
             mlflow.log_metric("valid.log_loss", trial.valid_log_loss)
 

@@ -15,14 +15,25 @@ from distillery.config import DistillConfig
 from distillery.data import Table
 from distillery.data.table import Split
 from distillery.distillation import SoftLabels
-from distillery.evaluation import Entry, Scorecards, evaluate_models
+from distillery.evaluation import Entry, Predictions, Scorecards, evaluate_models, gathered, predicted
 from distillery.library import student_entry, teacher_entry
 from distillery.promotion import Verdict, judge
 from distillery.students import Student
 from distillery.teachers import Teacher
-from materializers import ScorecardsMaterializer, VerdictMaterializer
+from materializers import PredictionsMaterializer, ScorecardsMaterializer, VerdictMaterializer
+from steps._measured import measured
+from steps._pages import about_card, about_experiment, about_run, run_metrics, shown
 from steps._registry import Staged, reachable_registry, score_staged
-from steps._tracking import log_history, log_settings, log_trial, model_run, run_name
+from steps._tracking import (
+    active_run,
+    describe,
+    describe_experiment,
+    log_history,
+    log_settings,
+    log_trial,
+    model_run,
+    run_name,
+)
 
 logger = get_logger(__name__)
 
@@ -30,8 +41,13 @@ logger = get_logger(__name__)
 @step(
     enable_cache=False,
     experiment_tracker=True,
-    output_materializers={"scorecards": ScorecardsMaterializer, "verdict": VerdictMaterializer},
+    output_materializers={
+        "scorecards": ScorecardsMaterializer,
+        "verdict": VerdictMaterializer,
+        "predictions": PredictionsMaterializer,
+    },
 )
+@measured
 def evaluate(
     table: Table,
     teacher: Teacher,
@@ -40,13 +56,18 @@ def evaluate(
     students: list[Student],
     controls: list[Student],
     config: DistillConfig,
-) -> tuple[Annotated[Scorecards, "scorecards"], Annotated[Verdict, "verdict"]]:
-    """Measure, judge, and log both; see `evaluate_models` and `judge`."""
+) -> tuple[Annotated[Scorecards, "scorecards"], Annotated[Verdict, "verdict"], Annotated[Predictions, "predictions"]]:
+    """Measure, judge, and log both; see `evaluate_models` and `judge`.
+
+    What every model answered on the test rows is kept, too.
+    """
     valid, test = table.rows("valid"), table.rows("test")
     with reachable_registry():
         staged = score_staged(config.model_name, table)
+    entries = [*_entries(table, teacher, baselines, soft_labels, students, controls, config), *_staged_entry(staged)]
+    entries = predicted(entries, test.features)
     cards = evaluate_models(
-        [*_entries(table, teacher, baselines, soft_labels, students, controls, config), *_staged_entry(staged)],
+        entries,
         y=test.labels,
         features=test.features,
         weights=test.weights,
@@ -65,9 +86,9 @@ def evaluate(
     for card in (c for c in cards.cards if c.export_problem):
         logger.warning("%s has no ONNX file: %s", card.label, card.export_problem)
     verdict = judge(cards, config.gates, staged.model)
-    _log_parent(table, config, verdict)
+    _log_parent(table, config, cards, verdict)
     _log_models(cards, teacher, students, controls)
-    return cards, verdict
+    return cards, verdict, gathered(entries, test.features, test.labels, test.weights, table.schema.n_classes)
 
 
 def _entries(
@@ -94,9 +115,14 @@ def _staged_entry(staged: Staged) -> Iterator[Entry]:
         yield Entry(name=name, role="staged", kind="onnx", label=f"staged {name}", proba=staged.proba)
 
 
-def _log_parent(table: Table, config: DistillConfig, verdict: Verdict) -> None:
+def _log_parent(table: Table, config: DistillConfig, cards: Scorecards, verdict: Verdict) -> None:
+    experiment = active_run().info.experiment_id
+    describe_experiment(experiment, about_experiment(config, table.schema, experiment))
     log_settings(config.model_dump(mode="json"))
     mlflow.set_tags({"distillery.verdict": verdict.action, "distillery.winner": verdict.winner or ""})
+    mlflow.set_tag("distillery.student", shown(cards, verdict).name)
+    mlflow.log_metrics(run_metrics(cards, verdict))
+    describe(about_run(cards, verdict, verdict.reason))
     for split, context in (("train", "training"), ("valid", "validation"), ("test", "testing")):
         _log_dataset(table, split, context, config.name)
 
@@ -121,5 +147,6 @@ def _log_models(cards: Scorecards, teacher: Teacher, students: list[Student], co
             if new and isinstance(model, Student):
                 log_history(model.history)
                 for trial in model.trials:
-                    log_trial(trial, resumed=True)
+                    log_trial(card.name, trial, resumed=True)
             mlflow.log_metrics(card.metrics())
+            describe(about_card(card))

@@ -11,6 +11,8 @@ from typing import Annotated
 import mlflow
 import numpy as np
 import pandas as pd
+from mlflow.entities import Run
+from rich.console import Console
 from zenml import get_step_context, step
 from zenml.logger import get_logger
 
@@ -20,18 +22,22 @@ from distillery.data import Table
 from distillery.evaluation import Scorecard
 from distillery.promotion import Verdict
 from distillery.report.model import Report
-from distillery.report.summary import summarize
+from distillery.report.render import PAGE, IllustratedReport, to_card
+from distillery.report.summary import print_summary
 from distillery.students import Student
+from steps._measured import measured
+from steps._pages import about_model, about_run, task
 from steps._registry import (
     BYTES_TAG,
     DIGEST_TAG,
     STAGING,
+    ModelPage,
     log_student,
     log_tensors,
     reachable_registry,
     register,
 )
-from steps._tracking import model_run, run_name
+from steps._tracking import active_run, describe, model_run, run_name
 
 logger = get_logger(__name__)
 SAME = 1e-6  # of probabilities of one graph in two forms
@@ -39,11 +45,12 @@ logging.getLogger("mlflow.tracking._model_registry.client").setLevel(logging.WAR
 
 
 @step(enable_cache=False, experiment_tracker=True)
+@measured
 def promote(
-    table: Table, students: list[Student], report: Report, config: DistillConfig
+    table: Table, students: list[Student], illustrated: IllustratedReport, config: DistillConfig
 ) -> Annotated[str, "promotion"]:
     """Do what the verdict says and print the run's summary; return what was done, in one sentence."""
-    verdict = report.verdict
+    report, verdict = illustrated.report, illustrated.report.verdict
     done = f"{verdict.reason}; the registry is untouched"
     if verdict.action == "keep_staged":
         done = f"{config.model_name} version {verdict.staged.version} stays in {STAGING} ({verdict.reason})"
@@ -52,22 +59,40 @@ def promote(
         number = _promote(student, table, report, config)
         done = f"{verdict.winner} promoted as {config.model_name} version {number} → {STAGING}   ({verdict.reason})"
     mlflow.set_tag("distillery.promotion", done)
-    print("\n".join(["", summarize(report), *_closing(done, verdict, config)]))
+    describe(about_run(report.scorecards, verdict, done))
+    console = Console()
+    console.print()  # ZenML may put the step's name before what is printed first
+    print_summary(report, console, done, _pointers(verdict, config))
     return done
 
 
 def _promote(student: Student, table: Table, report: Report, config: DistillConfig) -> str:
-    card = report.scorecards.get("student", student.spec.title)
-    example = _example(table)
-    with model_run(run_name("student", card.name, student.spec), tags={"distillery.role": "student"}, settings={}):
-        run = mlflow.active_run()
-        tags = {**_version_tags(card, report), "distillery.mlflow_run": run.info.run_id if run else ""}
+    card, text = report.scorecards.get("student", student.spec.title), to_card(report)
+    parent, name = active_run(), run_name("student", card.name, student.spec)
+    with model_run(name, tags={"distillery.role": "student"}, settings={}):
+        run = active_run()
+        tags = {**_version_tags(card, report), "distillery.mlflow_run": run.info.run_id}
         exported = student.exported()
-        uri = log_student(exported.stamped(_origin(config, tags)), example)
+        uri = log_student(exported.stamped(_origin(config, tags)), _example(table), text)
         _log_tensors(student, table, _origin(config, tags))
-    description = f"{card.label}: {report.verdict.reason}"
+    page = ModelPage(
+        about=about_model(config, table.schema, run.info.experiment_id),
+        tags=_model_tags(table, config),
+        card=text,
+        run=f"{_link(run, name)} of {_link(parent, str(parent.info.run_name))}",
+    )
     with reachable_registry():
-        return register(uri, config.model_name, tags, description=description, expected=report.verdict.staged.version)
+        return register(uri, config.model_name, tags, page=page, expected=report.verdict.staged.version)
+
+
+def _link(run: Run, name: str) -> str:
+    return f"[{name}](#/experiments/{run.info.experiment_id}/runs/{run.info.run_id})"
+
+
+def _model_tags(table: Table, config: DistillConfig) -> dict[str, str]:
+    schema = table.schema
+    facts = {"scenario": config.name, "target": schema.target, "task": task(schema), "teacher": config.teacher.kind}
+    return {f"distillery.{name}": value for name, value in facts.items()}
 
 
 def _log_tensors(student: Student, table: Table, origin: Mapping[str, str]) -> None:
@@ -112,10 +137,9 @@ def _headline(metric: str) -> bool:
     return metric in {"test.auc_roc", "test.log_loss", "agreement.rate", "retention.auc_roc", "cost.params"}
 
 
-def _closing(done: str, verdict: Verdict, config: DistillConfig) -> list[str]:
-    lines = [f"verdict  {done}"]
+def _pointers(verdict: Verdict, config: DistillConfig) -> dict[str, str]:
     folder = Path(config.report.folder) / config.name
-    where = f"report   {folder / 'report.md'}" if folder.exists() else "report   in MLflow, under report/"
+    where = str(folder / PAGE) if folder.exists() else "in MLflow, under report/"
     staged = verdict.action == "promote" or verdict.staged.version is not None
-    load = f"      load   models:/{config.model_name}@{STAGING}" if staged else ""
-    return [*lines, f"{where}      compare   make ui{load}"]
+    load = {"load": f"models:/{config.model_name}@{STAGING}"} if staged else {}
+    return {"report": where, "compare": "make ui", **load}

@@ -13,6 +13,7 @@ from distillery.data.drift import Drift, measure_drift
 from distillery.data.validation import ValidationReport, ValidationSpec, validate_table
 from materializers import DriftMaterializer, ValidationReportMaterializer
 from steps._cache import code_policy
+from steps._measured import measured
 
 logger = get_logger(__name__)
 
@@ -22,6 +23,7 @@ logger = get_logger(__name__)
     cache_policy=code_policy(),
     output_materializers={"validation_report": ValidationReportMaterializer, "drift": DriftMaterializer},
 )
+@measured
 def validate(
     table: Table, spec: ValidationSpec, folds: int | None, seed: int
 ) -> tuple[Annotated[ValidationReport, "validation_report"], Annotated[Drift, "drift"]]:

@@ -82,7 +82,7 @@ def test_every_model_has_its_own_run_with_the_same_metric_names(run, parameters,
     runs = tracking.search_runs([experiment.experiment_id])
     parent = next(r for r in runs if r.info.run_name == record.name)
     children = {r.info.run_name: r for r in runs if r.data.tags.get("mlflow.parentRunId") == parent.info.run_id}
-    assert set(children) == {"teacher xgboost", "student mlp T=1 α=0.8", "control mlp"}
+    assert set(children) == {"teacher xgboost", "student mlp T=1 α=.8", "control mlp"}
     shared = {"test.auc_roc", "test.log_loss", "test.auc_roc_low", "cost.params", "cost.bytes", "cost.rows_per_second"}
     for child in children.values():
         assert shared <= set(child.data.metrics)
@@ -92,7 +92,7 @@ def test_every_model_has_its_own_run_with_the_same_metric_names(run, parameters,
     assert {d.dataset.digest for d in parent.inputs.dataset_inputs} == {
         record.steps["ingest"].outputs["table"][0].run_metadata["digest"]
     }
-    history = tracking.get_metric_history(children["student mlp T=1 α=0.8"].info.run_id, "train.valid_log_loss")
+    history = tracking.get_metric_history(children["student mlp T=1 α=.8"].info.run_id, "train.valid_log_loss")
     assert len(history) == 4
 
 
@@ -228,7 +228,7 @@ def test_three_classes_and_both_students(run, parameters, raw):
 def test_in_sample_labels_are_marked_in_the_report(run, parameters):
     """Labels of rows the teacher had seen come with a warning."""
     record = run({**parameters, "soft_labels": {"method": "in_sample"}})
-    report = record.steps["compression_report"].outputs["report"][0].load()
+    report = record.steps["compression_report"].outputs["report"][0].load().report
     assert report.soft_labels.method == "in_sample"
     assert any("in sample" in warning for warning in report.warnings)
 

@@ -40,9 +40,9 @@ def test_trials_are_nested_runs_and_lines_of_the_report(run, parameters, trackin
     best = min((t for t in trials if not t.refused), key=lambda t: t.valid_log_loss)
     assert {name: candidate.data.params[name] for name in best.params} == {k: str(v) for k, v in best.params.items()}
     nested = children(tracking, candidate)
-    assert set(nested) == {f"trial {t.number}" for t in trials}
+    assert set(nested) == {f"trial logistic_regression {t.number}" for t in trials}
     for trial in trials:
-        logged = nested[f"trial {trial.number}"].data
+        logged = nested[f"trial logistic_regression {trial.number}"].data
         assert logged.params == {name: str(value) for name, value in trial.params.items()}
         assert logged.metrics == ({} if trial.refused else {"valid.log_loss": trial.valid_log_loss})
         assert logged.tags["distillery.role"] == "trial"

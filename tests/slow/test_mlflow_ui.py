@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import socket
 import time
@@ -14,6 +15,8 @@ from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
+
+from tests.slow.mlflow_pages import EXPAND, PATIENCE, charts, listed, section
 
 pytestmark = pytest.mark.slow
 
@@ -28,22 +31,12 @@ FLAGS = (
     "--disable-sync",
     "--window-size=1700,1300",
 )
-ROW = 45  # pixels
-PATIENCE = 40  # seconds until a page shows what it should
-MODELS = ["teacher ensemble", "student mlp T=1 α=0.8", "control mlp"]
+MODELS = ["teacher ensemble", "student mlp T=1 α=.8", "control mlp"]
 HARMLESS = (
     "/mlflow/users/current",  # MLflow asks itself for accounts, which a local server does not have
     "ResizeObserver loop",  # MLflow's layout settled a frame later
 )
-# The page draws only the rows in view: two grids, names and values, each cell placed by its top and left.
-VISIBLE = """
-const heading = [...document.querySelectorAll('[role=button]')].find(e => e.innerText.trim() === arguments[0]);
-const grids = [...heading.parentElement.querySelectorAll('.ReactVirtualized__Grid')];
-grids[1].scrollTop = arguments[1];
-const cells = grid => [...grid.firstElementChild.children].map(
-  e => [parseInt(e.style.top), parseInt(e.style.left), e.textContent.trim()]);
-return {names: cells(grids[0]), values: cells(grids[1]), height: grids[1].scrollHeight, view: grids[1].clientHeight};
-"""
+PIPELINES = "tags.`distillery.role` = 'pipeline'"
 
 
 @pytest.fixture(scope="module")
@@ -65,19 +58,40 @@ def ui(started):
 
 
 @pytest.fixture(scope="module")
-def first_run(ui):
-    """Run ids by name of the first run: ``parent``, and one for each model."""
-    client = MlflowClient(ui, ui)
-    experiment = client.get_experiment_by_name("flights").experiment_id
-    runs = client.search_runs([experiment], order_by=["attributes.start_time ASC"])
-    parent = runs[0]
-    children = [r for r in runs if r.data.tags.get("mlflow.parentRunId") == parent.info.run_id]
-    return {
-        "experiment": experiment,
-        "title": parent.info.run_name,
-        "parent": parent.info.run_id,
-        **{r.info.run_name: r.info.run_id for r in children},
-    }
+def client(ui):
+    """MLflow's own, at the same server."""
+    return MlflowClient(ui, ui)
+
+
+@pytest.fixture(scope="module")
+def experiment(client):
+    """The id of the scenario's experiment."""
+    return client.get_experiment_by_name("flights").experiment_id
+
+
+def ids(client, experiment, parent):
+    """Run ids by name of a run of the pipeline: ``parent``, and one for each model."""
+    wanted = f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'"
+    children = client.search_runs([experiment], filter_string=wanted)
+    named = {r.info.run_name: r.info.run_id for r in children}
+    assert len(named) == len(children)
+    return {"title": parent.info.run_name, "parent": parent.info.run_id, **named}
+
+
+@pytest.fixture(scope="module")
+def first_run(client, experiment):
+    """Run ids by name of the first run of the pipeline."""
+    runs = client.search_runs([experiment], order_by=["attributes.start_time ASC"], max_results=1)
+    return ids(client, experiment, runs[0])
+
+
+@pytest.fixture(scope="module")
+def second_run(copy, client, experiment):
+    """Run ids by name of another run of the pipeline, whose training came from cache."""
+    ran = copy.pipeline("-c", "configs/flights.yaml")
+    assert ran.code == 0, ran.text
+    latest = client.search_runs([experiment], filter_string=PIPELINES, max_results=1)
+    return ids(client, experiment, latest[0])
 
 
 @pytest.fixture(scope="module")
@@ -117,55 +131,130 @@ def page(ui, browser, tmp_path):
     assert not ours, "\n".join(ours)
 
 
-def section(browser, heading):
-    """Scroll through a section of the compare page; return its rows as (name, values from left to right)."""
-    names, values, top = {}, {}, 0
-    while True:
-        browser.execute_script(VISIBLE, heading, top)
-        seen = WebDriverWait(browser, PATIENCE).until(lambda b, at=top: drawn(b, heading, at))
-        names |= {y: text for y, _, text in seen["names"]}
-        values |= {(y, x): text for y, x, text in seen["values"]}
-        if top + seen["view"] >= seen["height"]:
-            break
-        top += seen["view"] // 2
-    return [(names[y], [values[at] for at in sorted(values) if at[0] == y]) for y in sorted(names)]
-
-
-def drawn(browser, heading, top):
-    """Return what is visible once both grids have drawn the rows from here on, else False."""
-    seen = browser.execute_script(VISIBLE, heading, top)
-    first, last = top, min(top + seen["view"], seen["height"]) - ROW
-    rows = [[y for y, *_ in seen[part]] for part in ("names", "values")]
-    there = all(min(ys, default=first + 1) <= first and max(ys, default=0) >= last for ys in rows)
-    return seen if there else False
-
-
-def test_the_runs_page_shows_the_run(page, first_run):
-    """One parent run a pipeline run, under ZenML's name."""
-    assert "flights" in page(f"/experiments/{first_run['experiment']}/runs", first_run["title"])
-
-
-def test_the_compare_page_lines_up_teacher_student_and_control(page, browser, first_run):
-    """Three run names; each metric stands once, with a value for each of the three."""
-    runs = json.dumps([first_run[name] for name in MODELS])
-    page(f"/compare-runs?runs={runs}&experiments={json.dumps([first_run['experiment']])}", *MODELS, "Metrics")
+def compared(page, browser, experiment, runs, *words):
+    """Open the compare page on runs; return its metrics as name to what stands there from left to right."""
+    page(f"/compare-runs?runs={json.dumps(runs)}&experiments={json.dumps([experiment])}", *words, "Metrics")
     rows = section(browser, "Metrics")
-    names = [name for name, _ in rows]
-    assert len(names) == len(set(names))
-    values = dict(rows)
+    assert len({name for name, _ in rows}) == len(rows)
+    return dict(rows)
+
+
+def figures(texts):
+    """Of a metric that every run must have."""
+    values = [float(text) for text in texts]
+    assert all(math.isfinite(value) for value in values)
+    return values
+
+
+def curves(page, browser, experiment, run):
+    """Open a run's charts of training; return their points, by name."""
+    page(f"/experiments/{experiment}/runs/{run}/model-metrics", "Model metrics")
+    return charts(browser, "train", 3)
+
+
+def test_the_experiment_says_what_is_in_it(page, browser, experiment, first_run):
+    """Two links at first sight, the whole description behind an arrow, and one parent run a pipeline run."""
+    page(f"/experiments/{experiment}/runs", first_run["title"], "runs of the pipeline", "all models by ROC AUC")
+    browser.find_element(By.CSS_SELECTOR, EXPAND).click()
+    text = browser.find_element(By.TAG_NAME, "body").text
+    assert "the same student without the teacher" in text
+    assert "tick two runs of the pipeline" in text
+
+
+def test_sorting_by_a_metric_orders_parents_and_children(page, browser, client, experiment, first_run):
+    """The runs table, with the pipeline's runs among those of the models."""
+    place = f"/experiments/{experiment}/runs?orderByKey=metrics.%60test.auc_roc%60&orderByAsc=false"
+    page(place, *MODELS, "Sort: test.auc_roc")
+    shown = listed(browser)
+    assert {first_run[name] for name in ("parent", *MODELS)} <= set(shown)
+    values = [client.get_run(run).data.metrics.get("test.auc_roc", float("-inf")) for run in shown]
+    assert values == sorted(values, reverse=True)
+
+
+@pytest.mark.parametrize("view", ["distillery-runs", "distillery-models"])
+def test_the_views_show_the_columns_that_say_most(page, browser, experiment, first_run, view):
+    """One of the pipeline's runs, one of the models."""
+    page(f"/experiments/{experiment}/runs?viewStateShareKey={view}", "shared view", "cost.bytes", "retention.auc_roc")
+    shown = listed(browser)
+    models = {first_run[name] for name in MODELS}
+    if view == "distillery-runs":
+        assert first_run["parent"] in shown
+        assert not models & set(shown)
+    else:
+        assert first_run["parent"] not in shown
+        assert models <= set(shown)
+
+
+def test_the_compare_page_lines_up_teacher_student_and_control(page, browser, experiment, first_run):
+    """Three run names; each metric stands once, with a value for each of the three."""
+    metrics = compared(page, browser, experiment, [first_run[name] for name in MODELS], *MODELS)
     for metric in ("test.auc_roc", "test.log_loss", "cost.bytes"):
-        assert len([float(value) for value in values[metric]]) == 3, metric
-        assert "nan" not in " ".join(values[metric]).lower()
+        assert len(figures(metrics[metric])) == 3, metric
 
 
-def test_the_report_is_readable_in_the_artifact_view(page, first_run):
+def test_the_compare_page_lines_up_two_runs_of_the_pipeline(page, browser, experiment, first_run, second_run):
+    """Each by the student it stands for, with the teacher's figures beside it."""
+    both = (first_run, second_run)
+    metrics = compared(page, browser, experiment, [r["parent"] for r in both], *(r["title"] for r in both))
+    for metric in ("test.auc_roc", "retention.auc_roc", "lift.log_loss", "compression.bytes", "teacher.test.auc_roc"):
+        assert len(figures(metrics[metric])) == 2, metric
+
+
+@pytest.mark.parametrize("which", ["first_run", "second_run"])
+def test_training_is_charted_over_epochs(page, browser, client, experiment, which, request):
+    """Also where it came from cache."""
+    run = request.getfixturevalue(which)["student mlp T=1 α=.8"]
+    drawn = curves(page, browser, experiment, run)
+    assert set(drawn) == {"train.train_loss", "train.valid_loss", "train.valid_log_loss"}
+    for name, points in drawn.items():
+        history = client.get_metric_history(run, name)
+        assert len(history) > 2
+        assert points == [[m.step, pytest.approx(m.value)] for m in history]
+
+
+def test_a_run_is_described(page, experiment, first_run):
+    """A pipeline run by what it did, a model's by its role and figures."""
+    page(
+        f"/experiments/{experiment}/runs/{first_run['parent']}", "promoted as flights-student", "teacher ensemble: ROC"
+    )
+    page(f"/experiments/{experiment}/runs/{first_run['control mlp']}", "The same student taught by the hard labels")
+
+
+def test_the_report_is_readable_in_the_artifact_view(page, experiment, first_run):
     """The Markdown is rendered."""
-    place = f"/experiments/{first_run['experiment']}/runs/{first_run['parent']}/artifacts/report/report.md"
+    place = f"/experiments/{experiment}/runs/{first_run['parent']}/artifacts/report/report.md"
     text = page(place, "Compression report", "What was lost and saved")
     assert "# Compression report" not in text
 
 
+def test_the_html_report_opens_in_the_artifact_view(page, browser, experiment, first_run):
+    """In a frame without rights; its heading is visible."""
+    page(f"/experiments/{experiment}/runs/{first_run['parent']}/artifacts/report/report.html", "report.html")
+    wait = WebDriverWait(browser, PATIENCE)
+    browser.switch_to.frame(wait.until(lambda b: b.find_element(By.CSS_SELECTOR, "iframe.mlflow-html-iframe")))
+    headings = wait.until(lambda b: [h for h in b.find_elements(By.TAG_NAME, "h1") if h.is_displayed()])
+    assert "flights" in headings[0].text
+    browser.switch_to.default_content()
+
+
 def test_the_model_page_shows_what_is_staged(page):
-    """The alias, and the gates that were passed."""
+    """Description, tags, the alias, and the gates that were passed."""
     text = page("/models/flights-student", "staging", "Version 1")
-    assert "distillery.gate.min_auc_retention" in text
+    assert "models:/flights-student@staging" in text
+    for fact in (
+        "distillery.scenario",
+        "distillery.target",
+        "binary classification",
+        "distillery.gate.min_auc_retention",
+    ):
+        assert fact in text
+
+
+def test_the_version_page_shows_the_card_and_leads_to_the_run(page, browser, client, first_run):
+    """The card is rendered; the link opens the student's run."""
+    text = page("/models/flights-student/versions/1", "Model card", first_run["title"])
+    assert "# Model card" not in text
+    run = client.get_model_version("flights-student", "1").run_id
+    assert run in first_run.values()
+    links = {link.get_attribute("href") for link in browser.find_elements(By.TAG_NAME, "a")}
+    assert any(href and href.endswith(f"/runs/{run}") for href in links)

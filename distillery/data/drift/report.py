@@ -81,6 +81,10 @@ class DriftReport(BaseModel):
     splits: tuple[SplitDrift, ...] = ()
     shown: tuple[str, ...] = ()
 
+    def of(self, split: str) -> tuple[ColumnDrift, ...]:
+        """Return what was measured of one split; nothing where it was not."""
+        return next((one.columns for one in self.splits if one.split == split), ())
+
 
 @final
 @dataclass(frozen=True)
