@@ -56,7 +56,7 @@ class DriftMaterializer(FilesMaterializer):
         return Drift.from_files(files)
 
     def pages(self, data: Drift) -> Mapping[str, str]:
-        return {"drift.html": data.page} if data.page else {}
+        return {name: page.decode() for name, page in data.pages.items()}
 
     def extract_metadata(self, data: Drift) -> dict[str, MetadataType]:
         drifted = {f"drifted {split.split}": len(split.drifted) for split in data.report.splits}

@@ -19,15 +19,17 @@ from distillery.distillation import SoftLabels
 from distillery.evaluation import Predictions, Scorecards
 from distillery.promotion import Verdict
 from distillery.report.build import build_report
+from distillery.report.illustrate import illustrate
 from distillery.report.model import Origin
 from distillery.report.render import IllustratedReport, write_report
+from distillery.report.scene import Scene
 from distillery.students import Student
 from distillery.teachers import Teacher
 from materializers import ReportMaterializer
 from steps._cache import PACKAGES
 from steps._measured import log_steps, measured, step_facts
 from steps._tracking import git_commit
-from steps.validate import log_drift, log_validation
+from steps.validate import log_validation
 
 
 @step(enable_cache=False, experiment_tracker=True, output_materializers=ReportMaterializer)
@@ -40,7 +42,7 @@ def compression_report(
     soft_labels: SoftLabels,
     scorecards: Scorecards,
     verdict: Verdict,
-    predictions: Predictions,  # noqa: ARG001  the pictures are drawn from it
+    predictions: Predictions,
     students: list[Student],
     controls: list[Student],
     config: DistillConfig,
@@ -64,16 +66,18 @@ def compression_report(
         origin=_origin(config),
         spec=config.report,
     )
-    illustrated = IllustratedReport(report)
-    for name, content in illustrated.files.items():
+    illustrated = illustrate(
+        Scene(report, table, predictions, soft_labels, teacher, {s.spec.title: s for s in students}), config.report
+    )
+    files = {**illustrated.files, **drift.pages}
+    for name, content in files.items():
         mlflow.log_text(content.decode(), f"report/{name}")
     log_validation(validation)
-    log_drift(drift)
     log_steps(steps)
     if report.warnings:
         mlflow.set_tag("distillery.warnings", "; ".join(report.warnings))
     if Client().active_stack.orchestrator.flavor == "local":
-        write_report(illustrated.files, Path(config.report.folder) / config.name)
+        write_report(files, Path(config.report.folder) / config.name)
     return illustrated
 
 

@@ -44,9 +44,3 @@ def log_validation(report: ValidationReport) -> None:
     """Log the result into the active MLflow run."""
     mlflow.log_text(report.to_html(), "report/validation.html")
     mlflow.log_text(report.model_dump_json(indent=1), "report/validation.json")
-
-
-def log_drift(drift: Drift) -> None:
-    """Log the page into the active MLflow run, beside the validation's; nothing where none was drawn."""
-    if drift.page:
-        mlflow.log_text(drift.page, "report/drift.html")

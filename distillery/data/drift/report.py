@@ -104,10 +104,14 @@ class Drift:
         """No drift was looked for."""
         return cls(DriftReport(), "")
 
+    @property
+    def pages(self) -> dict[str, bytes]:
+        """``drift.html``, or nothing where none was drawn."""
+        return {"drift.html": self.page.encode()} if self.page else {}
+
     def to_files(self) -> dict[str, bytes]:
         """Return ``drift.json`` and, where there is a page, ``drift.html``."""
-        page = {"drift.html": self.page.encode()} if self.page else {}
-        return {"drift.json": self.report.model_dump_json(indent=1).encode(), **page}
+        return {"drift.json": self.report.model_dump_json(indent=1).encode(), **self.pages}
 
     @classmethod
     def from_files(cls, files: Mapping[str, bytes]) -> Drift:
