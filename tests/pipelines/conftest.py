@@ -87,6 +87,7 @@ def parameters(raw: pd.DataFrame, tmp_path: Path, request: pytest.FixtureRequest
     return {
         "scenario": request.node.name.replace("[", ".").replace("]", "")[:60],
         "source": {"kind": "file", "path": str(path), "target": "churned", "group": "household"},
+        "validation": {"drift": False},  # its library takes seconds to import
         "teacher": FAST_TEACHER,
         "baseline": None,
         "soft_labels": {"folds": 3},

@@ -13,7 +13,9 @@ import yaml
 from zenml.client import Client
 
 from distillery.config import DistillConfig
+from distillery.data.drift import Drift
 from distillery.errors import InputError
+from distillery.report.model import Report
 from steps._registry import STAGING, open_onnx
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -292,6 +294,35 @@ def test_a_failed_expectation_stops_before_training_and_is_kept(run, parameters,
         "report/validation.html",
         "report/validation.json",
     ]
+
+
+def test_drift_is_measured_shown_and_logged(run, parameters, tracking, raw, tmp_path):
+    """The figures are the report's, the page is kept beside it, and both come from cache with the validation."""
+    late = raw.assign(split=np.resize(["train"] * 3 + ["valid"] * 2 + ["test"] * 2, len(raw)))
+    late["age"] += 30 * (late["split"] == "test")
+    late.drop(columns="household").to_csv(parameters["source"]["path"], index=False)
+    source = {key: value for key, value in parameters["source"].items() if key != "group"}
+    changes = {"source": {**source, "split": {"column": "split"}}, "validation": {"drift": True}}
+    record = run({**parameters, **changes})
+    drift = record.steps["validate"].outputs["drift"][0].load()
+    assert [[c.column for c in split.drifted] for split in drift.report.splits] == [[], ["age"]]
+    folder = tmp_path / "reports" / parameters["scenario"]
+    assert Report.model_validate_json((folder / "report.json").read_text()).drift == drift.report
+    assert (folder / "drift.html").read_text() == drift.page
+    experiment = tracking.get_experiment_by_name(parameters["scenario"])
+    parent = next(r for r in tracking.search_runs([experiment.experiment_id]) if r.info.run_name == record.name)
+    logged = {one.path for one in tracking.list_artifacts(parent.info.run_id, "report")}
+    assert {"report/drift.html", "report/validation.html"} <= logged
+    assert run({**parameters, **changes}).steps["validate"].status == "cached"
+
+
+def test_drift_can_be_left_out(run, parameters, tmp_path):
+    """Then there is neither a figure nor a page."""
+    record = run(parameters)
+    assert record.steps["validate"].outputs["drift"][0].load() == Drift.unmeasured()
+    folder = tmp_path / "reports" / parameters["scenario"]
+    assert json.loads((folder / "report.json").read_text())["drift"] is None
+    assert not (folder / "drift.html").exists()
 
 
 def test_the_default_config_is_fully_set():
