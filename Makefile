@@ -19,7 +19,7 @@ export MLFLOW_DISABLE_TELEMETRY ?= true
 export ZENML_ANALYTICS_OPT_IN ?= false
 export GX_ANALYTICS_ENABLED ?= false
 
-.PHONY: help run setup stack test test-slow check format ui dashboard score-data bench-run bench-file bench-quality bench-selection bench-latency bench-scoring lock clean
+.PHONY: help run setup stack test test-slow check format ui dashboard score-data pictures bench-run bench-file bench-quality bench-selection bench-latency bench-scoring lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -42,7 +42,7 @@ stack: setup ## register and activate the local ZenML stack
 	@$(PY) infra/local_stack.py
 
 test: setup ## set up, then run the tests (less than 8 minutes on 2 cores)
-	$(PY) -m pytest -q --durations=5
+	$(PY) -m pytest -q --durations=5 -n 2 --dist loadfile
 
 test-slow: setup ## tests with servers, a browser and kills
 	$(PY) -m pytest -q -m slow --durations=5
@@ -65,6 +65,9 @@ dashboard: stack ## open ZenML's dashboard
 
 score-data: setup ## write rows to score: data/flights.parquet, for configs/score_flights.yaml
 	PYTHONPATH=. $(PY) infra/score_data.py
+
+pictures: setup ## draw README's pictures from the last run's report
+	$(PY) infra/pictures.py
 
 bench-run: setup ## time set-up and the default run on a fresh clone; print ratios and peak memory
 	$(PY) benchmarks/bench_run.py

@@ -71,7 +71,7 @@ def configure(entry: dict[str, Any], data: Path, seed: int) -> DistillConfig:
             "source": source,
             "teacher": entry["teacher"],
             "students": [student, {**student, **SMALL, "name": "small"}],
-            "evaluation": {"replicates": 20, "cost": False},
+            "evaluation": {"replicates": 20, "cost": False, "slices": False, "importance": False},
         }
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any, final
 
@@ -14,6 +15,7 @@ from distillery.data import RawEncoder, Schema
 from distillery.data.model import ParameterCount
 from distillery.export import RawColumns
 from distillery.export.forest import Tree, add_forest, features, probabilities, set_numbers
+from distillery.progress import bar, shown
 
 CATEGORICAL, DEFAULT_LEFT, MISSING_IS_NAN = 1, 2, 8  # bits of a split's `decision_type`
 ZERO = float(np.float32(1e-35))  # LightGBM reads numbers up to this as 0
@@ -39,6 +41,15 @@ class TreeEncoder:
         """Return training rows as LightGBM's own data set."""
         categorical = list(range(self._first_code, self._width))
         return lgb.Dataset(self(frame), labels, weight=weights, categorical_feature=categorical, params=settings)
+
+
+def boost(settings: dict[str, Any], data: lgb.Dataset, stop: lgb.Dataset, rounds: int, patience: int) -> lgb.Booster:
+    """Boost until the loss on ``stop`` has not fallen for ``patience`` rounds; ``best_iteration`` says when it was."""
+    callbacks: list[Callable[..., Any]] = [lgb.early_stopping(patience, verbose=False)]
+    with bar(rounds, "boosting lightgbm", unit="round") as advance:
+        if shown():
+            callbacks.append(lambda _: advance(1))
+        return lgb.train(settings, data, rounds, valid_sets=[stop], callbacks=callbacks)
 
 
 @final

@@ -19,16 +19,23 @@ HISTORY, TRIALS = "history.json", "trials.json"
 
 
 class TeacherMaterializer(FilesMaterializer):
-    """A teacher as ``spec.json``, ``schema.json`` and its library's own file; a registered one as where it lies."""
+    """A teacher as ``spec.json``, ``schema.json`` and its library's own file; a registered one as where it lies.
+
+    What is trained in epochs has a ``history.json``, too.
+    """
 
     ASSOCIATED_TYPES: ClassVar[tuple[type[Any], ...]] = (Teacher,)
     ASSOCIATED_ARTIFACT_TYPE: ClassVar[ArtifactType] = ArtifactType.MODEL
 
     def to_files(self, data: Teacher) -> Mapping[str, bytes]:
-        return data.to_files()
+        files = data.to_files()
+        return {**files, HISTORY: json.dumps(data.history).encode()} if data.history else files
 
     def from_files(self, files: Mapping[str, bytes]) -> Teacher:
-        return load_teacher(files, open_model)
+        teacher = load_teacher(files, open_model)
+        if HISTORY in files:
+            teacher.history = tuple(json.loads(files[HISTORY]))
+        return teacher
 
     def pages(self, data: Teacher) -> Mapping[str, str]:
         return {"spec.md": _spec_page(data)}

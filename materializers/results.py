@@ -1,4 +1,4 @@
-"""Validation reports, scorecards, verdicts and reports as the JSON that pydantic reads back."""
+"""Validation reports, scorecards, verdicts and reports as the JSON that pydantic reads back; predictions as arrays."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from zenml.enums import ArtifactType
 from zenml.metadata.metadata_types import MetadataType
 
 from distillery.data.validation import ValidationReport
-from distillery.evaluation import Scorecards
+from distillery.evaluation import Predictions, Scorecards
 from distillery.promotion import Verdict
-from distillery.report.markdown import to_markdown
-from distillery.report.model import Report
+from distillery.report.render import IllustratedReport
 from materializers.files import FilesMaterializer
 
 
@@ -62,13 +61,34 @@ class VerdictMaterializer(_JsonMaterializer):
         return {"action": data.action, "winner": data.winner or "", "reason": data.reason}
 
 
-class ReportMaterializer(_JsonMaterializer):
-    """A report; the dashboard shows it as Markdown."""
+class ReportMaterializer(FilesMaterializer):
+    """A report as ``content.json`` and its drawings; the dashboard shows its page."""
 
-    ASSOCIATED_TYPES: ClassVar[tuple[type[Any], ...]] = (Report,)
+    ASSOCIATED_TYPES: ClassVar[tuple[type[Any], ...]] = (IllustratedReport,)
+    ASSOCIATED_ARTIFACT_TYPE: ClassVar[ArtifactType] = ArtifactType.DATA_ANALYSIS
 
-    def pages(self, data: Report) -> Mapping[str, str]:
-        return {"report.md": to_markdown(data)}
+    def to_files(self, data: IllustratedReport) -> Mapping[str, bytes]:
+        return data.to_files()
 
-    def extract_metadata(self, data: Report) -> dict[str, MetadataType]:
-        return {"scenario": data.scenario, "dataset_digest": data.data.digest, "warnings": len(data.warnings)}
+    def from_files(self, files: Mapping[str, bytes]) -> IllustratedReport:
+        return IllustratedReport.from_files(files)
+
+    def pages(self, data: IllustratedReport) -> Mapping[str, str]:
+        return {"report.html": data.files["report.html"].decode()}
+
+    def extract_metadata(self, data: IllustratedReport) -> dict[str, MetadataType]:
+        report = data.report
+        return {"scenario": report.scenario, "dataset_digest": report.data.digest, "warnings": len(report.warnings)}
+
+
+class PredictionsMaterializer(FilesMaterializer):
+    """Every model's probabilities of the test rows, as one safetensors file."""
+
+    ASSOCIATED_TYPES: ClassVar[tuple[type[Any], ...]] = (Predictions,)
+    ASSOCIATED_ARTIFACT_TYPE: ClassVar[ArtifactType] = ArtifactType.DATA
+
+    def to_files(self, data: Predictions) -> Mapping[str, bytes]:
+        return data.to_files()
+
+    def from_files(self, files: Mapping[str, bytes]) -> Predictions:
+        return Predictions.from_files(files)

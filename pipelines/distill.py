@@ -58,10 +58,10 @@ def distill_pipeline(**parameters: Any) -> None:
         train(table, teacher, labels, s.control(), seed, "control", id=f"train_control_{s.title}")
         for s in config.students
     ]
-    cards, verdict = evaluate.with_options(settings=tracked)(
+    cards, verdict, predictions = evaluate.with_options(settings=tracked)(
         table, teacher, baselines, labels, students, controls, config
     )
     report = compression_report.with_options(settings=tracked)(
-        table, validation, labels, cards, verdict, students, config
+        table, validation, teacher, labels, cards, verdict, predictions, students, controls, config
     )
     promote.with_options(settings=tracked)(table, students, report, config)

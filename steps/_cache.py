@@ -25,6 +25,7 @@ PACKAGES = (
 GROUND = (
     "distillery/errors.py",
     "distillery/kinds.py",
+    "distillery/progress.py",
     "distillery/spec.py",
     "distillery/trees.py",
     "distillery/data",

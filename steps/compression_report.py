@@ -15,68 +15,69 @@ from distillery.config import DistillConfig
 from distillery.data import Table
 from distillery.data.validation import ValidationReport
 from distillery.distillation import SoftLabels
-from distillery.evaluation import Scorecards
+from distillery.evaluation import Predictions, Scorecards
 from distillery.promotion import Verdict
-from distillery.report.markdown import to_markdown
-from distillery.report.model import (
-    DataFacts,
-    Origin,
-    Report,
-    SearchFacts,
-    SelectionFacts,
-    SoftLabelFacts,
-    warnings_of,
-    write_report,
-)
+from distillery.report.build import build_report
+from distillery.report.model import Origin
+from distillery.report.render import IllustratedReport, write_report
 from distillery.students import Student
+from distillery.teachers import Teacher
 from materializers import ReportMaterializer
 from steps._cache import PACKAGES
+from steps._measured import log_steps, measured, step_facts
 from steps._tracking import git_commit
 from steps.validate import log_validation
 
 
 @step(enable_cache=False, experiment_tracker=True, output_materializers=ReportMaterializer)
+@measured
 def compression_report(
     table: Table,
     validation: ValidationReport,
+    teacher: Teacher,
     soft_labels: SoftLabels,
     scorecards: Scorecards,
     verdict: Verdict,
+    predictions: Predictions,  # noqa: ARG001  the pictures are drawn from it
     students: list[Student],
+    controls: list[Student],
     config: DistillConfig,
-) -> Annotated[Report, "report"]:
-    """Put every number of the run in one place."""
-    teacher = scorecards.teacher
-    ready_made = "" if config.teacher.fitted else str(teacher.settings.get("uri", teacher.label))
-    labels = SoftLabelFacts.of(soft_labels, table, ready_made=ready_made)
-    report = Report(
+) -> Annotated[IllustratedReport, "report"]:
+    """Put every number of the run in one place; see `build_report`."""
+    steps = step_facts(get_step_context().pipeline_run)
+    card = scorecards.teacher
+    report = build_report(
         scenario=config.name,
-        data=DataFacts.of(table),
-        table_schema=table.schema,
+        table=table,
         validation=validation,
-        soft_labels=labels,
+        soft_labels=soft_labels,
+        ready_made="" if config.teacher.fitted else str(card.settings.get("uri", card.label)),
         scorecards=scorecards,
         verdict=verdict,
-        selections=tuple(SelectionFacts.of(s, table.schema) for s in students if s.selected_features),
-        searches=tuple(SearchFacts.of(student) for student in students if student.trials),
-        warnings=warnings_of(labels, scorecards, verdict),
+        teacher=teacher,
+        students=students,
+        controls=controls,
+        steps=steps,
         origin=_origin(config),
+        spec=config.report,
     )
-    files = {"report.md": to_markdown(report), "report.json": report.model_dump_json(indent=1)}
-    for name, text in files.items():
-        mlflow.log_text(text, f"report/{name}")
+    illustrated = IllustratedReport(report)
+    for name, content in illustrated.files.items():
+        mlflow.log_text(content.decode(), f"report/{name}")
     log_validation(validation)
+    log_steps(steps)
     if report.warnings:
         mlflow.set_tag("distillery.warnings", "; ".join(report.warnings))
     if Client().active_stack.orchestrator.flavor == "local":
-        write_report(files, Path(config.report.folder) / config.name)
-    return report
+        write_report(illustrated.files, Path(config.report.folder) / config.name)
+    return illustrated
 
 
 def _origin(config: DistillConfig) -> Origin:
     return Origin(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         run=get_step_context().pipeline_run.name,
+        mlflow_run=run.info.run_id if (run := mlflow.active_run()) else None,
         git_commit=git_commit(),
         versions={name: version(name) for name in PACKAGES},
         settings=config.model_dump(mode="json"),

@@ -15,12 +15,13 @@ from distillery.config import DistillConfig
 from distillery.data import Table
 from distillery.data.table import Split
 from distillery.distillation import SoftLabels
-from distillery.evaluation import Entry, Scorecards, evaluate_models
+from distillery.evaluation import Entry, Predictions, Scorecards, evaluate_models, gathered, predicted
 from distillery.library import student_entry, teacher_entry
 from distillery.promotion import Verdict, judge
 from distillery.students import Student
 from distillery.teachers import Teacher
-from materializers import ScorecardsMaterializer, VerdictMaterializer
+from materializers import PredictionsMaterializer, ScorecardsMaterializer, VerdictMaterializer
+from steps._measured import measured
 from steps._pages import about_card, about_experiment, about_run, run_metrics, shown
 from steps._registry import Staged, reachable_registry, score_staged
 from steps._tracking import (
@@ -40,8 +41,13 @@ logger = get_logger(__name__)
 @step(
     enable_cache=False,
     experiment_tracker=True,
-    output_materializers={"scorecards": ScorecardsMaterializer, "verdict": VerdictMaterializer},
+    output_materializers={
+        "scorecards": ScorecardsMaterializer,
+        "verdict": VerdictMaterializer,
+        "predictions": PredictionsMaterializer,
+    },
 )
+@measured
 def evaluate(
     table: Table,
     teacher: Teacher,
@@ -50,13 +56,18 @@ def evaluate(
     students: list[Student],
     controls: list[Student],
     config: DistillConfig,
-) -> tuple[Annotated[Scorecards, "scorecards"], Annotated[Verdict, "verdict"]]:
-    """Measure, judge, and log both; see `evaluate_models` and `judge`."""
+) -> tuple[Annotated[Scorecards, "scorecards"], Annotated[Verdict, "verdict"], Annotated[Predictions, "predictions"]]:
+    """Measure, judge, and log both; see `evaluate_models` and `judge`.
+
+    What every model answered on the test rows is kept, too.
+    """
     valid, test = table.rows("valid"), table.rows("test")
     with reachable_registry():
         staged = score_staged(config.model_name, table)
+    entries = [*_entries(table, teacher, baselines, soft_labels, students, controls, config), *_staged_entry(staged)]
+    entries = predicted(entries, test.features)
     cards = evaluate_models(
-        [*_entries(table, teacher, baselines, soft_labels, students, controls, config), *_staged_entry(staged)],
+        entries,
         y=test.labels,
         features=test.features,
         weights=test.weights,
@@ -77,7 +88,7 @@ def evaluate(
     verdict = judge(cards, config.gates, staged.model)
     _log_parent(table, config, cards, verdict)
     _log_models(cards, teacher, students, controls)
-    return cards, verdict
+    return cards, verdict, gathered(entries, test.features, test.labels, test.weights, table.schema.n_classes)
 
 
 def _entries(

@@ -13,11 +13,13 @@ from distillery.distillation import generate_soft_labels as label
 from distillery.teachers import Teacher, TeacherSpec
 from materializers import SoftLabelsMaterializer
 from steps._cache import code_policy
+from steps._measured import measured
 
 logger = get_logger(__name__)
 
 
 @step(cache_policy=code_policy("networks", "teachers", "distillation"), output_materializers=SoftLabelsMaterializer)
+@measured
 def generate_soft_labels(
     table: Table, teacher: Teacher, spec: SoftLabelsSpec, teacher_spec: TeacherSpec, seed: int
 ) -> Annotated[SoftLabels, "soft_labels"]:

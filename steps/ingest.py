@@ -11,6 +11,7 @@ from distillery.data import Table
 from distillery.data.build import schema_table
 from distillery.data.sources import SourceSpec
 from materializers import TableMaterializer
+from steps._measured import measured
 
 logger = get_logger(__name__)
 
@@ -18,6 +19,7 @@ logger = get_logger(__name__)
 # Never from cache: the file behind the source may have changed. The table's content hash lets the
 # steps after it come from cache when it has not.
 @step(enable_cache=False, output_materializers=TableMaterializer)
+@measured
 def ingest(source: SourceSpec, seed: int) -> Annotated[Table, "table"]:
     """Read the source; see the source's ``load``."""
     table = source.load(seed)

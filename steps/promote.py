@@ -12,6 +12,7 @@ import mlflow
 import numpy as np
 import pandas as pd
 from mlflow.entities import Run
+from rich.console import Console
 from zenml import get_step_context, step
 from zenml.logger import get_logger
 
@@ -20,10 +21,11 @@ from distillery.config import DistillConfig
 from distillery.data import Table
 from distillery.evaluation import Scorecard
 from distillery.promotion import Verdict
-from distillery.report.card import to_card
 from distillery.report.model import Report
-from distillery.report.summary import summarize
+from distillery.report.render import PAGE, IllustratedReport, to_card
+from distillery.report.summary import print_summary
 from distillery.students import Student
+from steps._measured import measured
 from steps._pages import about_model, about_run, task
 from steps._registry import (
     BYTES_TAG,
@@ -43,11 +45,12 @@ logging.getLogger("mlflow.tracking._model_registry.client").setLevel(logging.WAR
 
 
 @step(enable_cache=False, experiment_tracker=True)
+@measured
 def promote(
-    table: Table, students: list[Student], report: Report, config: DistillConfig
+    table: Table, students: list[Student], illustrated: IllustratedReport, config: DistillConfig
 ) -> Annotated[str, "promotion"]:
     """Do what the verdict says and print the run's summary; return what was done, in one sentence."""
-    verdict = report.verdict
+    report, verdict = illustrated.report, illustrated.report.verdict
     done = f"{verdict.reason}; the registry is untouched"
     if verdict.action == "keep_staged":
         done = f"{config.model_name} version {verdict.staged.version} stays in {STAGING} ({verdict.reason})"
@@ -57,7 +60,9 @@ def promote(
         done = f"{verdict.winner} promoted as {config.model_name} version {number} → {STAGING}   ({verdict.reason})"
     mlflow.set_tag("distillery.promotion", done)
     describe(about_run(report.scorecards, verdict, done))
-    print("\n".join(["", summarize(report), *_closing(done, verdict, config)]))
+    console = Console()
+    console.print()  # ZenML may put the step's name before what is printed first
+    print_summary(report, console, done, _pointers(verdict, config))
     return done
 
 
@@ -132,10 +137,9 @@ def _headline(metric: str) -> bool:
     return metric in {"test.auc_roc", "test.log_loss", "agreement.rate", "retention.auc_roc", "cost.params"}
 
 
-def _closing(done: str, verdict: Verdict, config: DistillConfig) -> list[str]:
-    lines = [f"verdict  {done}"]
+def _pointers(verdict: Verdict, config: DistillConfig) -> dict[str, str]:
     folder = Path(config.report.folder) / config.name
-    where = f"report   {folder / 'report.md'}" if folder.exists() else "report   in MLflow, under report/"
+    where = str(folder / PAGE) if folder.exists() else "in MLflow, under report/"
     staged = verdict.action == "promote" or verdict.staged.version is not None
-    load = f"      load   models:/{config.model_name}@{STAGING}" if staged else ""
-    return [*lines, f"{where}      compare   make ui{load}"]
+    load = {"load": f"models:/{config.model_name}@{STAGING}"} if staged else {}
+    return {"report": where, "compare": "make ui", **load}

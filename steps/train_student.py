@@ -13,6 +13,7 @@ from distillery.students import Student, StudentSpec, Trial, lesson_of
 from distillery.teachers import Teacher
 from materializers import StudentMaterializer
 from steps._cache import code_policy
+from steps._measured import measured
 from steps._tracking import log_epoch, log_settings, log_trial, model_run, run_name
 
 logger = get_logger(__name__)
@@ -23,6 +24,7 @@ logger = get_logger(__name__)
     cache_policy=code_policy("distillation", "networks", "students", "teachers"),
     output_materializers=StudentMaterializer,
 )
+@measured
 def train_student(
     table: Table,
     teacher: Teacher,

@@ -13,6 +13,7 @@ from distillery.teachers import RegisteredSpec, Teacher, TeacherKind, TeacherSpe
 from materializers import TeacherMaterializer
 from materializers.registered import open_model
 from steps._cache import code_policy
+from steps._measured import measured
 from steps._tracking import model_run, run_name
 
 logger = get_logger(__name__)
@@ -21,6 +22,7 @@ logger = get_logger(__name__)
 @step(
     experiment_tracker=True, cache_policy=code_policy("networks", "teachers"), output_materializers=TeacherMaterializer
 )
+@measured
 def train_teacher(
     table: Table, spec: TeacherSpec, seed: int, role: Literal["teacher", "baseline"] = "teacher"
 ) -> Annotated[Teacher, "teacher"]:

@@ -12,6 +12,7 @@ from distillery.data import Table
 from distillery.data.validation import ValidationReport, ValidationSpec, validate_table
 from materializers import ValidationReportMaterializer
 from steps._cache import code_policy
+from steps._measured import measured
 
 logger = get_logger(__name__)
 
@@ -21,6 +22,7 @@ logger = get_logger(__name__)
     cache_policy=code_policy(),
     output_materializers=ValidationReportMaterializer,
 )
+@measured
 def validate(table: Table, spec: ValidationSpec, folds: int | None) -> Annotated[ValidationReport, "validation_report"]:
     """Validate the table; a failure is saved and logged, then stops the pipeline."""
     report = validate_table(table, spec, folds=folds)

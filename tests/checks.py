@@ -23,6 +23,7 @@ from distillery.distillation.soft_labels import to_logits
 from distillery.errors import DataError
 from distillery.export import OnnxModel, to_onnx
 from distillery.export.parity import measure_parity
+from tests.terminal import error_terminal
 
 
 def make_table(
@@ -228,6 +229,15 @@ def check_fits_are_independent(case: Case) -> None:
     np.testing.assert_array_equal(first.predict_proba(rows), proba)
     assert first.to_files() == files
     assert case.fit(table, 0).to_files() == files
+
+
+def check_a_bar_changes_nothing(case: Case) -> None:
+    """Fitted at a terminal, where rounds are counted, it is the same model."""
+    table = case.make(classes=3)
+    files = case.fit(table, 0).to_files()
+    with error_terminal():
+        counted = case.fit(table, 0)
+    assert counted.to_files() == files
 
 
 def check_random_numbers_are_its_own(case: Case) -> None:

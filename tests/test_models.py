@@ -36,6 +36,7 @@ from distillery.teachers import (
     load_teacher,
 )
 from tests.checks import Case, all_checks, make_image, make_table
+from tests.terminal import error_terminal, screen
 
 QUICK: dict[str, Any] = {"epochs": 15, "batch_size": 32, "learning_rate": 1e-2}
 IMAGE: dict[str, Any] = {"shape": (1, 1, 3), "channels": (4,), "units": 16}
@@ -113,6 +114,26 @@ CASES = [
 def test_common(case, check):
     """See the check's own docstring."""
     check(case)
+
+
+@pytest.mark.parametrize(
+    ("kind", "titles"),
+    [
+        ("xgboost", {"boosting xgboost"}),
+        ("lightgbm", {"boosting lightgbm"}),
+        ("catboost", {"boosting catboost"}),
+        ("random_forest", {"growing trees"}),
+        ("ensemble", {"ensemble", "boosting xgboost", "boosting lightgbm"}),
+        ("mlp", {"training"}),
+    ],
+)
+def test_long_fits_show_bars(kind, titles):
+    """What is going on, and the time left."""
+    with error_terminal() as terminal:
+        teacher_case(TEACHER_SPECS[kind]).fit(make_table(), 0)
+    text = terminal.close()
+    assert {title for title in titles if f"{title}:   0%" in text and "<" in text} == titles
+    assert set(screen(text)) == {""}
 
 
 def test_every_kind_is_checked():

@@ -52,4 +52,8 @@ class DriftReport(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     splits: tuple[SplitDrift, ...]
-    html: str
+    html: str = ""
+
+    def of(self, split: str) -> tuple[ColumnDrift, ...]:
+        """Return what was measured of one split; nothing where it was not."""
+        return next((one.columns for one in self.splits if one.split == split), ())

@@ -20,6 +20,7 @@ from distillery.data import Rows, Table
 from distillery.data.model import Model
 from distillery.data.splits import assign_folds
 from distillery.data.table import SPLITS, Split
+from distillery.progress import bar
 from distillery.spec import Spec
 
 LOGIT_BOUND = 1e-7  # a probability nearer to 0 carries no more information than this
@@ -112,11 +113,13 @@ def generate_soft_labels(
         return SoftLabels(logits, fold, "in_sample")
     fold = assign_folds(train.labels, spec.folds, groups=table.groups("train"), times=table.times("train"), seed=seed)
     logits["train"] = np.empty((len(train), table.schema.n_classes), dtype=np.float32)
-    for k in range(spec.folds):
-        held_out = fold == k
-        fold_teacher = fit(train.take(np.flatnonzero(~held_out)), valid)
-        logits["train"][held_out] = _logits(fold_teacher, train.features[held_out])
-        progress(f"fold {k + 1} of {spec.folds}: {int(held_out.sum()):,} rows labelled")
+    with bar(spec.folds, "cross-fitting", unit="fold") as advance:
+        for k in range(spec.folds):
+            held_out = fold == k
+            fold_teacher = fit(train.take(np.flatnonzero(~held_out)), valid)
+            logits["train"][held_out] = _logits(fold_teacher, train.features[held_out])
+            advance(1)
+            progress(f"fold {k + 1} of {spec.folds}: {int(held_out.sum()):,} rows labelled")
     return SoftLabels(logits, fold, "cross_fitted")
 
 

@@ -8,14 +8,20 @@ from distillery.evaluation.cost import Cost as Cost
 from distillery.evaluation.cost import CostInfo as CostInfo
 from distillery.evaluation.cost import compression as compression
 from distillery.evaluation.cost import measure_cost as measure_cost
-from distillery.evaluation.evaluate import Entry as Entry
+from distillery.evaluation.entries import Entry as Entry
+from distillery.evaluation.entries import gathered as gathered
+from distillery.evaluation.entries import predicted as predicted
 from distillery.evaluation.evaluate import EvaluationSpec as EvaluationSpec
 from distillery.evaluation.evaluate import evaluate_models as evaluate_models
+from distillery.evaluation.importance import ColumnImportance as ColumnImportance
+from distillery.evaluation.importance import Importance as Importance
+from distillery.evaluation.importance import measure_importance as measure_importance
 from distillery.evaluation.metrics import METRICS as METRICS
 from distillery.evaluation.metrics import ClassScores as ClassScores
 from distillery.evaluation.metrics import Metric as Metric
 from distillery.evaluation.metrics import per_class as per_class
 from distillery.evaluation.metrics import point_metrics as point_metrics
+from distillery.evaluation.predictions import Predictions as Predictions
 from distillery.evaluation.quality import ClassQuality as ClassQuality
 from distillery.evaluation.quality import Comparison as Comparison
 from distillery.evaluation.quality import Estimate as Estimate
@@ -29,6 +35,9 @@ from distillery.evaluation.quality import paired_ratio as paired_ratio
 from distillery.evaluation.scorecard import Role as Role
 from distillery.evaluation.scorecard import Scorecard as Scorecard
 from distillery.evaluation.scorecard import Scorecards as Scorecards
+from distillery.evaluation.slices import Slice as Slice
+from distillery.evaluation.slices import SliceSearch as SliceSearch
+from distillery.evaluation.slices import find_slices as find_slices
 
 __all__ = [
     "COSTS",
@@ -36,28 +45,37 @@ __all__ = [
     "Agreement",
     "ClassQuality",
     "ClassScores",
+    "ColumnImportance",
     "Comparison",
     "Cost",
     "CostInfo",
     "Entry",
     "Estimate",
     "EvaluationSpec",
+    "Importance",
     "Metric",
     "ModelReplicates",
+    "Predictions",
     "Quality",
     "Resamples",
     "Role",
     "Scorecard",
     "Scorecards",
+    "Slice",
+    "SliceSearch",
     "Verdict",
     "compression",
     "estimate",
     "evaluate_models",
+    "find_slices",
+    "gathered",
     "measure_agreement",
     "measure_cost",
+    "measure_importance",
     "measure_quality",
     "paired_difference",
     "paired_ratio",
     "per_class",
     "point_metrics",
+    "predicted",
 ]

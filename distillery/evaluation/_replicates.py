@@ -13,6 +13,7 @@ import numpy as np
 
 from distillery.evaluation._resampling import Resamples
 from distillery.evaluation._rows import ECE_BINS, RowScores
+from distillery.progress import bar
 
 LINEAR = ("accuracy", "log_loss", "brier")
 
@@ -52,10 +53,12 @@ def replicate_metrics(y: np.ndarray, proba: np.ndarray, resamples: Resamples) ->
     rankings = [_Ranking.of(y == k, proba[:, k]) for k in ([1] if n_classes == 2 else range(n_classes))]
     sums = np.empty((len(resamples), design.shape[1]))
     areas = np.empty((len(resamples), len(rankings), 2))
-    for part, weights in resamples.chunks():
-        sums[part] = weights @ design
-        for k, ranking in enumerate(rankings):
-            areas[part, k] = ranking.areas(weights)
+    with bar(len(resamples), "bootstrap", unit="resample") as advance:
+        for part, weights in resamples.chunks():
+            sums[part] = weights @ design
+            for k, ranking in enumerate(rankings):
+                areas[part, k] = ranking.areas(weights)
+            advance(len(weights))
     with np.errstate(divide="ignore", invalid="ignore"):  # all weights 0: the replicate is nan
         metrics, by_class = _from_sums(sums, n_classes)
     auc_roc, auc_pr = _mean_defined(areas).T

@@ -13,7 +13,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal, TypeVar, final
 
 import numpy as np
@@ -23,12 +22,12 @@ from pydantic import BaseModel, ConfigDict
 from distillery.data.model import Model, saved_bytes
 from distillery.errors import InputError
 from distillery.export import OnnxModel
+from distillery.peak_memory import peak_memory
 
 BATCH_ROWS = 10_000
 LATENCY_CALLS, LATENCY_SECONDS = 300, 1.5
 WARM_UP_CALLS, WARM_UP_SECONDS = 10, 0.3
 BATCH_REPEATS, BATCH_SECONDS = 3, 10.0
-RESET_SLACK_KB = 4096  # what the process may grow by between resetting the peak and reading it
 
 
 @final
@@ -254,10 +253,9 @@ def _timed(call: Callable[[], object], calls: int, seconds: float) -> Iterator[f
 def _peak_memory_bytes(call: Callable[[], object]) -> int | None:
     """Call once; return the most resident memory above the start, None where it cannot be known."""
     _release_free_memory()
-    before = _reset_peak()
-    call()
-    peak = _status_kb("VmHWM")
-    return None if before is None or peak is None else max(0, peak - before) * 1024
+    with peak_memory() as peak:
+        call()
+    return peak.rise_bytes
 
 
 def _release_free_memory() -> None:
@@ -267,23 +265,3 @@ def _release_free_memory() -> None:
         trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc only
         if trim is not None:
             trim(0)
-
-
-def _reset_peak() -> int | None:
-    """Set the peak of resident memory to what is resident now, and return that in kB (see proc(5))."""
-    try:
-        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-    except OSError:
-        return None
-    peak, resident = _status_kb("VmHWM"), _status_kb("VmRSS")
-    if peak is None or resident is None or peak - resident > RESET_SLACK_KB:
-        return None  # some sandboxes take the request and ignore it
-    return resident
-
-
-def _status_kb(field: str) -> int | None:
-    try:
-        lines = Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines()
-    except OSError:
-        return None
-    return next((int(line.split()[1]) for line in lines if line.startswith(f"{field}:")), None)

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Annotated, final
 
 import numpy as np
 import pandas as pd
-from pydantic import Field, JsonValue
+from pydantic import Field
 
-from distillery.data.model import Model
 from distillery.data.schema import Label
 from distillery.errors import InputError
 from distillery.evaluation._resampling import Resamples
-from distillery.evaluation._rows import RowScores, as_labels, as_probabilities
+from distillery.evaluation._rows import RowScores, as_labels
 from distillery.evaluation.agreement import measure_agreement
 from distillery.evaluation.cost import Cost, compression, measure_cost
+from distillery.evaluation.entries import Entry, check_entries, checked
+from distillery.evaluation.importance import Importance, measure_importance
 from distillery.evaluation.metrics import METRICS
 from distillery.evaluation.quality import (
     Comparison,
@@ -29,7 +29,9 @@ from distillery.evaluation.quality import (
     paired_ratio,
 )
 from distillery.evaluation.scorecard import Role, Scorecard, Scorecards
-from distillery.export import OnnxModel, Parity, measure_parity
+from distillery.evaluation.slices import SliceSearch, find_slices
+from distillery.export import Parity, measure_parity
+from distillery.progress import bar
 from distillery.spec import Spec
 
 
@@ -40,49 +42,30 @@ class EvaluationSpec(Spec):
         replicates: bootstrap resamples behind every interval.
         confidence: of the intervals.
         cost: measure costs too; False leaves them, and so compression, out.
+        slices: look for the rows on which students differ most from the teacher.
+        importance: measure how much teacher and students rest on each column, which takes seconds.
     """
 
     replicates: Annotated[int, Field(ge=20)] = 200
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
     cost: bool = True
+    slices: bool = True
+    importance: bool = True
 
 
 @final
 @dataclass(frozen=True)
-class Entry:
-    """A model to be measured.
+class _Exam:
+    """What every model is measured on, and how; see `evaluate_models`."""
 
-    Attributes:
-        name, role, kind, label, settings: as in `Scorecard`.
-        model: asked for probabilities where none are given, and measured for its cost.
-        deployed: its exported file: compared with it, and measured for its cost.
-        export_problem: why there is none.
-        proba: its test probabilities ``(n, K)``; needed of a model that is not at hand.
-        valid_proba: its validation probabilities ``(n_valid, K)``.
-    """
-
-    name: str
-    role: Role
-    kind: str
-    label: str
-    settings: Mapping[str, JsonValue] = field(default_factory=dict)
-    model: Model | None = None
-    deployed: OnnxModel | None = None
-    export_problem: str = ""
-    proba: np.ndarray | None = None
-    valid_proba: np.ndarray | None = None
-
-    def predict_proba(self, frame: pd.DataFrame) -> np.ndarray:
-        """Return what it answers ``(n, K)``: the model, or its file where that was quantized.
-
-        Raises:
-            InputError: it is not at hand.
-        """
-        quantized = self.settings.get("quantize", "none") != "none"
-        answering = self.deployed if quantized else self.model
-        if answering is None:
-            raise InputError(f"{self.role} {self.name!r} must bring a model or its test probabilities, got neither")
-        return answering.predict_proba(frame)
+    features: pd.DataFrame
+    y: np.ndarray
+    weights: np.ndarray | None
+    groups: np.ndarray | None
+    n_classes: int
+    resamples: Resamples
+    spec: EvaluationSpec
+    seed: int
 
 
 @final
@@ -97,6 +80,7 @@ class _Measured:
     valid_log_loss: float | None
     cost: Cost | None
     parity: Parity | None
+    importance: Importance | None
 
     def minus(self, other: _Measured | None, confidence: float) -> dict[str, Comparison]:
         """Compare every metric; with nothing where there is no other."""
@@ -143,8 +127,8 @@ def evaluate_models(
         features: their raw columns ``(n, d)``.
         weights: their weights ``(n,)``, or None.
         groups: which rows are resampled together ``(n,)``, or None.
-        spec: replicates, confidence, and whether costs are measured.
-        seed: of the resamples.
+        spec: replicates, confidence, and what is measured.
+        seed: of the resamples, and of the shuffles behind importances.
         scenario: what the run is about.
         classes: the K class labels, in probability order.
         valid_y: class indices of the validation rows, for ``valid_log_loss``.
@@ -155,20 +139,23 @@ def evaluate_models(
     Raises:
         InputError: an argument is not as said above, or a model gives no valid probabilities.
     """
-    _check_entries(entries)
+    check_entries(entries)
     if len(features) != len(y):
         raise InputError(f"features must have one row for each of {len(y)} labels, got {len(features)}")
     labels = as_labels(y, len(classes))
     resamples = Resamples.draw(len(labels), spec.replicates, seed, groups, weights)
+    exam = _Exam(features, labels, weights, groups, len(classes), resamples, spec, seed)
     measured = []
-    for entry in entries:
-        if progress is not None:
-            progress(f"measuring {entry.label}")
-        loss = _valid_log_loss(entry, valid_y, len(classes), valid_weights)
-        measured.append(_measure(entry, labels, features, resamples, spec, len(classes), loss))
+    with bar(len(entries), "measuring", unit="model") as advance:
+        for entry in entries:
+            if progress is not None:
+                progress(f"measuring {entry.label}")
+            loss = _valid_log_loss(entry, valid_y, len(classes), valid_weights)
+            measured.append(_measure(entry, exam, loss))
+            advance(1)
     return Scorecards(
         scenario=scenario,
-        cards=tuple(_card(one, measured, spec.confidence) for one in measured),
+        cards=tuple(_card(one, measured, exam) for one in measured),
         classes=tuple(classes),
         confidence=spec.confidence,
         replicates=spec.replicates,
@@ -177,37 +164,36 @@ def evaluate_models(
     )
 
 
-def _check_entries(entries: Sequence[Entry]) -> None:
-    roles = Counter(entry.role for entry in entries)
-    if roles["teacher"] != 1:
-        raise InputError(f"entries must hold exactly one teacher, got {roles['teacher']}")
-    if roles["staged"] > 1:
-        raise InputError(f"entries must hold at most one staged model, got {roles['staged']}")
-    twice = [key for key, count in Counter((e.role, e.name) for e in entries).items() if count > 1]
-    if twice:
-        raise InputError(f"entries must differ in role or name, got {twice[0][0]} {twice[0][1]!r} twice")
-
-
-def _measure(
-    entry: Entry,
-    y: np.ndarray,
-    features: pd.DataFrame,
-    resamples: Resamples,
-    spec: EvaluationSpec,
-    n_classes: int,
-    valid_log_loss: float | None,
-) -> _Measured:
-    proba = _checked(entry, "test", _test_proba(entry, features), len(y), n_classes)
-    quality, replicates = measure_quality(y, proba, resamples, spec.confidence)
+def _measure(entry: Entry, exam: _Exam, valid_log_loss: float | None) -> _Measured:
+    features, spec = exam.features, exam.spec
+    proba = checked(entry, "test", entry.test_proba(features), len(exam.y), exam.n_classes)
+    quality, replicates = measure_quality(exam.y, proba, exam.resamples, spec.confidence)
     cost = measure_cost(entry.model, features, entry.deployed) if spec.cost and entry.model is not None else None
     parity = None
     if entry.model is not None and entry.deployed is not None:
         parity = measure_parity(entry.model, entry.deployed, features)
-    return _Measured(entry, proba, quality, replicates, valid_log_loss, cost, parity)
+    return _Measured(entry, proba, quality, replicates, valid_log_loss, cost, parity, _importance(entry, exam))
 
 
-def _test_proba(entry: Entry, features: pd.DataFrame) -> np.ndarray:
-    return entry.predict_proba(features) if entry.proba is None else entry.proba
+def _importance(entry: Entry, exam: _Exam) -> Importance | None:
+    answering = entry.deployed or entry.model  # the file says the same, and sooner
+    if not exam.spec.importance or answering is None or entry.role not in ("teacher", "student"):
+        return None
+    return measure_importance(answering, exam.features, exam.y, seed=exam.seed, weights=exam.weights)
+
+
+def _slices(one: _Measured, teacher: _Measured | None, exam: _Exam) -> SliceSearch | None:
+    if not exam.spec.slices or teacher is None or one.entry.role != "student":
+        return None
+    return find_slices(
+        exam.features,
+        exam.y,
+        teacher.proba,
+        one.proba,
+        weights=exam.weights,
+        groups=exam.groups,
+        confidence=exam.spec.confidence,
+    )
 
 
 def _valid_log_loss(
@@ -215,7 +201,7 @@ def _valid_log_loss(
 ) -> float | None:
     if valid_y is None or entry.valid_proba is None:
         return None
-    proba = _checked(entry, "validation", entry.valid_proba, len(valid_y), n_classes)
+    proba = checked(entry, "validation", entry.valid_proba, len(valid_y), n_classes)
     return _log_loss(as_labels(valid_y, n_classes), proba, weights)
 
 
@@ -223,26 +209,11 @@ def _log_loss(y: np.ndarray, proba: np.ndarray, weights: np.ndarray | None) -> f
     return float(np.average(RowScores.of(y, proba).log_loss, weights=weights))
 
 
-def _checked(entry: Entry, split: str, proba: np.ndarray, n: int, n_classes: int) -> np.ndarray:
-    """Check probabilities, and say whose they are where they are wrong."""
-    if np.shape(proba) != (n, n_classes):
-        raise InputError(
-            f"{split} probabilities of {_called(entry)} must be of shape ({n}, {n_classes}), got {np.shape(proba)}"
-        )
-    try:
-        return as_probabilities(proba, n)
-    except InputError as error:
-        raise InputError(f"{split} probabilities of {_called(entry)} are wrong: {error}") from error
-
-
-def _called(entry: Entry) -> str:
-    return f"{entry.role} {entry.name!r}"
-
-
-def _card(one: _Measured, measured: Sequence[_Measured], confidence: float) -> Scorecard:
-    entry = one.entry
+def _card(one: _Measured, measured: Sequence[_Measured], exam: _Exam) -> Scorecard:
+    entry, confidence = one.entry, exam.spec.confidence
     teacher = None if entry.role == "teacher" else _find(measured, "teacher")
     control = _find(measured, "control", entry.name) if entry.role == "student" else None
+    baseline = _find(measured, "baseline") if entry.role == "student" else None
     staged = None if entry.role in ("teacher", "staged") else _find(measured, "staged")
     return Scorecard(
         name=entry.name,
@@ -260,8 +231,11 @@ def _card(one: _Measured, measured: Sequence[_Measured], confidence: float) -> S
         retention=one.over(teacher, confidence),
         versus_teacher=one.minus(teacher, confidence),
         lift=one.minus(control, confidence),
+        versus_baseline=one.minus(baseline, confidence),
         versus_staged=one.minus(staged, confidence),
         compression=one.saves(teacher),
+        slices=_slices(one, teacher, exam),
+        importance=one.importance,
     )
 
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 from distillery.errors import InputError, did_you_mean
 from distillery.evaluation._replicates import Replicates, replicate_metrics
 from distillery.evaluation._resampling import Resamples
-from distillery.evaluation._rows import as_labels, as_probabilities
+from distillery.evaluation._rows import RowScores, as_labels, as_probabilities
 from distillery.evaluation.metrics import METRICS, ClassScores, per_class, point_metrics
 
 Verdict = Literal["better", "worse", "no difference shown"]
@@ -57,12 +57,15 @@ class Quality(BaseModel):
     Attributes:
         metrics: name to estimate.
         per_class: one entry per class, in class order.
+        overconfidence: mean probability of the decided class minus the share decided rightly; above 0 the
+            model claims more than it keeps.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     metrics: dict[str, Estimate]
     per_class: tuple[ClassQuality, ...]
+    overconfidence: Estimate
 
 
 class Comparison(BaseModel):
@@ -116,8 +119,19 @@ def measure_quality(
     quality = Quality(
         metrics={name: estimate(points[name], values[name], confidence) for name in METRICS},
         per_class=_class_qualities(per_class(y, proba, resamples.base), drawn, confidence),
+        overconfidence=_overconfidence(y, proba, resamples, confidence),
     )
     return quality, ModelReplicates(points, values, resamples.digest)
+
+
+def _overconfidence(y: np.ndarray, proba: np.ndarray, resamples: Resamples, confidence: float) -> Estimate:
+    gap = proba.max(axis=1) - RowScores.of(y, proba).hit
+    values = np.full(len(resamples), np.nan)
+    if resamples.enough:
+        for part, weights in resamples.chunks():
+            total = weights.sum(axis=1)
+            values[part] = np.divide(weights @ gap, total, out=np.full(len(total), np.nan), where=total > 0)
+    return estimate(float(np.average(gap, weights=resamples.base)), values, confidence)
 
 
 def _centred(point: float, values: np.ndarray) -> np.ndarray:

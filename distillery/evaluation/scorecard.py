@@ -39,6 +39,7 @@ class Scorecard(BaseModel):
         retention: score / teacher's score, for metrics where bigger is better.
         versus_teacher: score minus teacher's score, every metric.
         lift: score minus its control's score; students only.
+        versus_baseline: score minus the baseline's score; students only.
         versus_staged: score minus the staged model's score.
         compression: 1 - cost / teacher's cost.
         slices: where it differs from the teacher; students only.
@@ -62,6 +63,7 @@ class Scorecard(BaseModel):
     retention: dict[str, Estimate] = Field(default_factory=dict)
     versus_teacher: dict[str, Comparison] = Field(default_factory=dict)
     lift: dict[str, Comparison] = Field(default_factory=dict)
+    versus_baseline: dict[str, Comparison] = Field(default_factory=dict)
     versus_staged: dict[str, Comparison] = Field(default_factory=dict)
     compression: dict[str, float] = Field(default_factory=dict)
     slices: SliceSearch | None = None

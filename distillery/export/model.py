@@ -158,14 +158,20 @@ class OnnxModel:
         onnx.helper.set_model_props(proto, {**self.metadata, **metadata})
         return OnnxModel(proto.SerializeToString(), threads=self._threads)
 
-    def feeds(self, frame: pd.DataFrame) -> dict[str, np.ndarray]:
-        """Return raw rows as the graph's inputs; extra columns are left out.
+    def read(self, frame: pd.DataFrame) -> dict[str, np.ndarray]:
+        """Return raw rows as one array ``(n,)`` per column; extra columns are left out.
 
         Raises:
             DataError: a column is absent, or a numeric one holds text.
         """
         rows = self.schema.conform(frame)
-        columns = {c.name: _array(rows[c.name], c.kind) for c in self.schema.columns}
+        return {c.name: _array(rows[c.name], c.kind) for c in self.schema.columns}
+
+    def feeds(self, frame: pd.DataFrame) -> dict[str, np.ndarray]:
+        """Return raw rows as the graph's inputs; see `read`."""
+        return self._feeds(self.read(frame))
+
+    def _feeds(self, columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         if self.form == "columns":
             return {k: v[:, None] for k, v in columns.items()} if len(columns) == 1 else columns
         stacked = {}
@@ -181,7 +187,11 @@ class OnnxModel:
 
     def predict_proba(self, frame: pd.DataFrame) -> np.ndarray:
         """Return probabilities ``(n, K)`` float64 of raw rows."""
-        answers = self.run(self.feeds(frame))
+        return self.answer(self.read(frame))
+
+    def answer(self, columns: dict[str, np.ndarray]) -> np.ndarray:
+        """Return probabilities ``(n, K)`` float64 of rows as `read` gives them."""
+        answers = self.run(self._feeds(columns))
         stacked = answers[0] if self.form == "tensors" else np.stack(answers, axis=1)
         return np.asarray(stacked, dtype=np.float64)
 

@@ -24,7 +24,7 @@ from distillery.data.build import Roles, build_table
 from distillery.distillation import SoftLabelsSpec
 from distillery.errors import ConfigError, DataError
 from distillery.evaluation import EvaluationSpec, Scorecards
-from distillery.library.memory import distil_table, of_kind, score, teacher_entry
+from distillery.library.memory import distil_table, of_kind, score, teacher_entry, without_importance
 from distillery.students import CandidateSpec, Student
 from distillery.teachers import Teacher, TeacherKind
 
@@ -119,7 +119,7 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if not 0 < self.valid_share <= 0.5:
             raise ConfigError(f"valid_share must be in (0, 0.5], got {self.valid_share!r}")
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
-        config = self._config(seed, {"cost": False})  # timing calls are no part of a fit
+        config = self._config(seed, {"cost": False, "slices": False, "importance": False})  # no part of a fit
         table = self._table(self._frame(X, reset=True), y, sample_weight, seed)
         self.soft_labels_ = _within_reach(config.soft_labels, table.rows("train").labels)
         config = config.model_copy(update={"soft_labels": self.soft_labels_})
@@ -150,7 +150,7 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         Args:
             X, y, sample_weight: as in `fit`.
-            evaluation: how, see `EvaluationSpec`.
+            evaluation: how, see `EvaluationSpec`; importances only where they are asked for.
 
         Raises:
             DataError: a label is none of ``classes_``.
@@ -160,7 +160,7 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         labels, weights = _targets(frame, y, sample_weight)
         schema = self.teacher_.schema
         rows = Rows(frame, schema.encode_labels(pd.Series(labels, name=schema.target)), weights)
-        return self._scorecards(rows, self._config(self.report_.seed, evaluation or {}))
+        return self._scorecards(rows, self._config(self.report_.seed, without_importance(evaluation)))
 
     def _config(self, seed: int, evaluation: dict[str, Any] | EvaluationSpec) -> DistillConfig:
         parameters = {

@@ -20,7 +20,7 @@ from distillery.distillation import SoftLabels
 from distillery.errors import DataError
 from distillery.evaluation import EvaluationSpec, Scorecard, Scorecards
 from distillery.library.given import GivenTeacher
-from distillery.library.memory import of_kind, score_on_test, teach
+from distillery.library.memory import of_kind, score_on_test, teach, without_importance
 from distillery.library.saved import load_teacher, save
 from distillery.students import CandidateSpec, Student
 
@@ -107,7 +107,7 @@ def distil(
         categorical: columns that hold categories though they look like numbers.
         group, time, weight: columns as in `FileSpec`; they are no features.
         split: shares of training, validation and test, or a column that says so; see `SplitSpec`.
-        evaluation: how to measure, see `EvaluationSpec`.
+        evaluation: how to measure, see `EvaluationSpec`; importances only where they are asked for.
         control: fit the same student without the teacher too.
         unseen: the teacher was fitted on none of these rows. Otherwise it is warned that its labels
             of rows it was fitted on are overconfident, and its scores there too good.
@@ -133,8 +133,9 @@ def distil(
         "weight": weight,
         "split": split or {},
     }
+    measured = without_importance(evaluation)
     config = DistillConfig.parse(
-        {"source": source, "seed": seed, "students": [of_kind(student)], "evaluation": evaluation or {}}
+        {"source": source, "seed": seed, "students": [of_kind(student)], "evaluation": measured}
     )
     assert isinstance(config.source, FileSpec)
     raw = data if isinstance(data, pd.DataFrame) else _read(config.source)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, final
+from typing import Any, Literal, final
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,7 @@ from distillery.config import DistillConfig, flatten
 from distillery.data import Rows, Table
 from distillery.data.schema import Label
 from distillery.distillation import SoftLabels, generate_soft_labels
-from distillery.evaluation import Entry, Scorecards, evaluate_models
+from distillery.evaluation import Entry, EvaluationSpec, Scorecards, evaluate_models
 from distillery.export import ExportError, OnnxModel, to_onnx
 from distillery.students import Answers, Student, lesson_of
 from distillery.teachers import Teacher
@@ -203,6 +203,15 @@ def score(
         classes=classes,
         prior=prior,
     )
+
+
+def without_importance(evaluation: dict[str, Any] | EvaluationSpec | None) -> dict[str, Any] | EvaluationSpec:
+    """Return how to measure, without importances unless they are asked for: they take seconds.
+
+    >>> without_importance({"replicates": 50})
+    {'importance': False, 'replicates': 50}
+    """
+    return evaluation if isinstance(evaluation, EvaluationSpec) else {"importance": False, **(evaluation or {})}
 
 
 def of_kind(given: object) -> object:

@@ -3,10 +3,21 @@
 from distillery.networks.fitted import FittedNetwork as FittedNetwork
 from distillery.networks.fitted import NetworkFields as NetworkFields
 from distillery.networks.fitted import Pupil as Pupil
+from distillery.networks.selection import GatePath as GatePath
 from distillery.networks.settings import SoftFields as SoftFields
 from distillery.networks.training import HARD_LABELS as HARD_LABELS
 from distillery.networks.training import Batches as Batches
 from distillery.networks.training import Objective as Objective
 from distillery.networks.training import OnEpoch as OnEpoch
 
-__all__ = ["HARD_LABELS", "Batches", "FittedNetwork", "NetworkFields", "Objective", "OnEpoch", "Pupil", "SoftFields"]
+__all__ = [
+    "HARD_LABELS",
+    "Batches",
+    "FittedNetwork",
+    "GatePath",
+    "NetworkFields",
+    "Objective",
+    "OnEpoch",
+    "Pupil",
+    "SoftFields",
+]

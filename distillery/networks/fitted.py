@@ -20,7 +20,7 @@ from distillery.data.model import ParameterCount
 from distillery.errors import DataError, did_you_mean
 from distillery.export import RawColumns
 from distillery.networks.graph import network_graph
-from distillery.networks.network import CanvasEncoder, ColumnEncoder, Network
+from distillery.networks.network import CanvasEncoder, ColumnEncoder, Network, first_factor
 from distillery.networks.reading import Reading
 from distillery.networks.settings import EncodingFields, Stage, TrainingFields
 from distillery.networks.training import HARD_LABELS, PREDICT_ROWS, Batches, Objective, OnEpoch, Trainer, predict
@@ -182,6 +182,21 @@ class FittedNetwork:
         """Count weights and embeddings; bin edges, medians, means and scales come on top."""
         learnable = sum(p.numel() for p in self.network.parameters())
         return ParameterCount(total=learnable + self.reading.size, learnable=learnable)
+
+    def factors(self) -> np.ndarray | None:
+        """Return what the factors of a low-rank first layer look at, None where it is no product of two matrices.
+
+        Returns:
+            Euclidean norm of each factor's weights on the components of each raw column ``(rank, d)``, in the
+            order of ``schema.names``.
+        """
+        first = first_factor(self.network.body)
+        if first is None:
+            return None
+        names = [column.name for column in self.schema.encoded]
+        squares = torch.zeros(len(first), len(names)).index_add_(1, self.network.encoder.owner, first**2)
+        norms: np.ndarray = squares.sqrt().double().numpy()
+        return norms[:, [names.index(name) for name in self.schema.names]]
 
     def flops_per_row(self, frame: pd.DataFrame) -> float:
         """Matrix multiplications and convolutions of one row by torch's own counter (a multiply-add is two)."""

@@ -148,6 +148,14 @@ def dense(width: int, widths: Sequence[int], outputs: int, *, dropout: float, ra
     return nn.Sequential(*layers, nn.Linear(width, outputs))
 
 
+def first_factor(body: nn.Module) -> Tensor | None:
+    """Return V ``(rank, width)`` of a body from `dense` whose first layer is U·V; None where it is a whole matrix."""
+    first = body[0] if isinstance(body, nn.Sequential) else None
+    if not isinstance(first, nn.Linear) or first.bias is not None:  # only factors have none
+        return None
+    return first.weight.detach()
+
+
 def convolutions(
     shape: tuple[int, int, int], channels: Sequence[int], units: int, outputs: int, *, dropout: float
 ) -> nn.Sequential:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
 from typing import final
 
 import numpy as np
 import torch
+from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
 from distillery.networks.fitted import NetworkFields, Pupil
@@ -15,6 +15,7 @@ from distillery.networks.settings import FeaturesSpec
 from distillery.networks.training import Batches, Objective, Trainer, predict
 
 REPEATS = 3  # shuffles per column
+DECIMALS = 6  # of a gate's path, which is drawn and no more
 
 
 @final
@@ -42,17 +43,36 @@ class Gates(nn.Module):
         return expected
 
 
-@dataclass(frozen=True)
-class Selection:
+class GatePath(BaseModel):
+    """How a network's gates closed while λ rose.
+
+    Attributes:
+        columns: the d raw columns it chose from.
+        penalties: λ during each epoch ``(epochs,)``.
+        gates: μ after each epoch, of each column ``(epochs, d)``, to six decimals; above 0 is open.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    columns: tuple[str, ...]
+    penalties: tuple[float, ...]
+    gates: tuple[tuple[float, ...], ...]
+
+
+class Selection(BaseModel):
     """Columns in order of importance.
 
     Attributes:
         names: the most important first.
         scores: gates: μ, from 0 (closed) to 1 and above; permutation: nats per row that the loss rises.
+        path: of the gates; None where there were none.
     """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     names: tuple[str, ...]
     scores: tuple[float, ...]
+    path: GatePath | None = None
 
 
 def select(pupil: Pupil, fields: NetworkFields, features: FeaturesSpec, objective: Objective) -> Selection:
@@ -61,35 +81,37 @@ def select(pupil: Pupil, fields: NetworkFields, features: FeaturesSpec, objectiv
     Raises:
         DataError: more columns are asked for than there are.
     """
-    keep = features.limit(pupil.reading.schema)
+    keep, path = features.limit(pupil.reading.schema), None
     if features.method == "gates":
-        scores = _gate_scores(pupil, fields, features, objective, keep)
+        scores, path = _gate_scores(pupil, fields, features, objective, keep)
     else:
         scores = _permutation_scores(pupil, fields, objective)
     best = np.argsort(-scores, kind="stable")[:keep]
     names = [column.name for column in pupil.reading.schema.encoded]
-    return Selection(tuple(names[i] for i in best), tuple(float(scores[i]) for i in best))
+    return Selection(names=tuple(names[i] for i in best), scores=tuple(float(scores[i]) for i in best), path=path)
 
 
 def _gate_scores(
     pupil: Pupil, fields: NetworkFields, features: FeaturesSpec, objective: Objective, keep: int
-) -> np.ndarray:
-    """Train with gates while λ rises, until no more than ``keep`` of them are open; return μ ``(d,)``."""
+) -> tuple[np.ndarray, GatePath]:
+    """Train with gates while λ rises, until no more than ``keep`` of them are open; return μ ``(d,)`` and its path."""
     gates = Gates(len(pupil.reading.schema.columns), temperature=features.temperature)
     network = copy.deepcopy(pupil.network)
     network.gates = gates
-    weight = features.penalty
-    seen = gates.mu.detach().clone()
+    weights, path = [features.penalty], [gates.mu.detach().clone()]
 
     def rise(*_: object) -> None:
-        nonlocal weight, seen
-        weight, seen = weight * features.growth, gates.mu.detach().cpu().clone()
+        weights.append(weights[-1] * features.growth)
+        path.append(gates.mu.detach().cpu().clone())
 
     settings = fields.model_copy(update={"epochs": features.epochs, "patience": None, "average": 0.0})
-    Trainer(network, pupil.train, pupil.valid, settings, objective, penalty=lambda: weight * gates.open_share()).run(
-        rise, until=lambda: int((seen > 0).sum()) <= keep
-    )
-    return np.asarray(seen.numpy(), dtype=np.float64)
+    Trainer(
+        network, pupil.train, pupil.valid, settings, objective, penalty=lambda: weights[-1] * gates.open_share()
+    ).run(rise, until=lambda: int((path[-1] > 0).sum()) <= keep)
+    columns = tuple(column.name for column in pupil.reading.schema.encoded)
+    rows = tuple(tuple(round(mu, DECIMALS) for mu in after.tolist()) for after in path[1:])
+    closing = GatePath(columns=columns, penalties=tuple(weights[:-1]), gates=rows)
+    return np.asarray(path[-1].numpy(), dtype=np.float64), closing
 
 
 def _permutation_scores(pupil: Pupil, fields: NetworkFields, objective: Objective) -> np.ndarray:

@@ -12,12 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
-from tqdm import tqdm
 
 from distillery.data import Rows
 from distillery.distillation.losses import LossKind, distillation_loss
 from distillery.errors import TrainingError
 from distillery.networks.settings import Stage, TrainingFields
+from distillery.progress import bar
 
 Inputs = tuple[Tensor, ...]
 OnEpoch = Callable[[int, dict[str, float]], None]
@@ -216,19 +216,21 @@ class Trainer:
         """
         best, best_state, waited = math.inf, self.network.state_dict(), 0
         plan = [stage for stage in self.stages for _ in range(stage.epochs)]
-        for epoch in tqdm(range(len(plan)), desc="training", unit="epoch", disable=None, leave=False):
-            kept = self._epoch(epoch, plan)
-            self.history.append({"train_loss": self._loss, **self._validate(kept)})
-            for name, loss in self.history[-1].items():
-                self._check_finite(name, loss, epoch)
-            if on_epoch:
-                on_epoch(epoch, self.history[-1])
-            waited += 1
-            if self.history[-1]["valid_loss"] < best:
-                best, waited = self.history[-1]["valid_loss"], 0
-                best_state = copy.deepcopy(kept.state_dict())
-            if until() or (self.settings.patience is not None and waited >= self.settings.patience):
-                break
+        with bar(len(plan), "training", unit="epoch") as advance:
+            for epoch in range(len(plan)):
+                kept = self._epoch(epoch, plan)
+                self.history.append({"train_loss": self._loss, **self._validate(kept)})
+                for name, loss in self.history[-1].items():
+                    self._check_finite(name, loss, epoch)
+                if on_epoch:
+                    on_epoch(epoch, self.history[-1])
+                waited += 1
+                if self.history[-1]["valid_loss"] < best:
+                    best, waited = self.history[-1]["valid_loss"], 0
+                    best_state = copy.deepcopy(kept.state_dict())
+                advance(1)
+                if until() or (self.settings.patience is not None and waited >= self.settings.patience):
+                    break
         self.network.load_state_dict(best_state)
         self.network.cpu().eval()
         return self.history

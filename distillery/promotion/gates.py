@@ -11,7 +11,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 
-from distillery.evaluation import Comparison, Scorecard, Scorecards
+from distillery.evaluation import Comparison, Estimate, Scorecard, Scorecards
 from distillery.spec import Spec
 
 Against = Literal["shown", "point", "off"]
@@ -54,6 +54,8 @@ class GateResult(BaseModel):
         gate: its name in the config.
         passed: whether the candidate meets it.
         text: what was asked and what was measured, with the numbers.
+        asked: the limit; None where the gate compares with another model.
+        measured: what is held against it: a value, or a difference with its interval; None where unknown.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -61,6 +63,8 @@ class GateResult(BaseModel):
     gate: str
     passed: bool
     text: str
+    asked: float | None = None
+    measured: Estimate | None = None
 
 
 def judge_gates(card: Scorecard, cards: Scorecards, spec: GatesSpec, *, staged_problem: str = "") -> list[GateResult]:
@@ -84,8 +88,12 @@ def judge_gates(card: Scorecard, cards: Scorecards, spec: GatesSpec, *, staged_p
     return results
 
 
-def _gate(name: str, passed: bool, text: str) -> GateResult:
-    return GateResult(gate=name, passed=passed, text=text)
+def _gate(
+    name: str, passed: bool, text: str, *, asked: float | None = None, measured: Estimate | float | None = None
+) -> GateResult:
+    if isinstance(measured, int | float):
+        measured = Estimate(value=measured, low=None, high=None)
+    return GateResult(gate=name, passed=passed, text=text, asked=asked, measured=measured)
 
 
 def _limits(card: Scorecard, teacher: Scorecard, spec: GatesSpec) -> Iterator[GateResult]:
@@ -114,7 +122,8 @@ def _limit(gate: str, what: str, value: float | None, limit: float | None, form:
     known = value is not None and math.isfinite(value)
     passed = known and (value >= limit if least else value <= limit)  # type: ignore[operator]
     seen = format(value, form) if known else "not measured"
-    yield _gate(gate, passed, f"{what} {seen}, {'at least' if least else 'at most'} {format(limit, form)} asked")
+    text = f"{what} {seen}, {'at least' if least else 'at most'} {format(limit, form)} asked"
+    yield _gate(gate, passed, text, asked=limit, measured=value if known else None)
 
 
 def _value(card: Scorecard, metric: str) -> float:
@@ -127,7 +136,7 @@ def _size_gate(card: Scorecard, teacher: Scorecard) -> GateResult:
     if card.cost is None or teacher.cost is None:
         return _gate(name, False, "bytes not measured")
     own, other = card.cost.bytes, teacher.cost.bytes
-    return _gate(name, own < other, f"{own:,} bytes, the teacher {other:,}")
+    return _gate(name, own < other, f"{own:,} bytes, the teacher {other:,}", asked=other, measured=own)
 
 
 def _export_gate(card: Scorecard, limit: float | None) -> GateResult:
@@ -135,11 +144,11 @@ def _export_gate(card: Scorecard, limit: float | None) -> GateResult:
     if card.parity is None:
         return _gate(name, False, card.export_problem or "it was not exported")
     seen = f"the ONNX file differs by {card.parity.max_difference:.1e} at most, on {card.parity.rows:,} rows"
-    quantize = card.settings.get("quantize", "none")
+    quantize, measured = card.settings.get("quantize", "none"), card.parity.max_difference
     if quantize != "none":
-        return _gate(name, True, f"{seen}; {quantize}, so judged by the gates above")
+        return _gate(name, True, f"{seen}; {quantize}, so judged by the gates above", measured=measured)
     assert limit is not None
-    return _gate(name, card.parity.max_difference <= limit, f"{seen}, at most {limit:.0e} asked")
+    return _gate(name, measured <= limit, f"{seen}, at most {limit:.0e} asked", asked=limit, measured=measured)
 
 
 def _control_gate(card: Scorecard, how: Against) -> GateResult:
@@ -149,7 +158,8 @@ def _control_gate(card: Scorecard, how: Against) -> GateResult:
     difference = comparison.difference.value
     lower = difference is not None and difference < 0
     passed = comparison.verdict == "better" if how == "shown" else lower
-    return _gate("beats_control", passed, f"log loss minus the control's {interval(comparison)}: {comparison.verdict}")
+    text = f"log loss minus the control's {interval(comparison)}: {comparison.verdict}"
+    return _gate("beats_control", passed, text, measured=comparison.difference)
 
 
 def _staged_gate(card: Scorecard, cards: Scorecards, problem: str) -> GateResult:
@@ -160,7 +170,7 @@ def _staged_gate(card: Scorecard, cards: Scorecards, problem: str) -> GateResult
         return _gate(name, True, "nothing is staged")
     comparison = card.versus_staged["log_loss"]
     text = f"log loss minus the staged model's {interval(comparison)}: {comparison.verdict}"
-    return _gate(name, comparison.verdict != "worse", text)
+    return _gate(name, comparison.verdict != "worse", text, measured=comparison.difference)
 
 
 def interval(comparison: Comparison) -> str:

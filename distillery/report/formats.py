@@ -101,18 +101,10 @@ def signed(value: float | None, digits: int = 4) -> str:
     >>> signed(0.0123), signed(-0.5), signed(0.00001)
     ('+.0123', '-.5000', '.0000')
     """
-    text = number(value, digits)
-    return (
-        f"+{text}"
-        if value is not None and round(value, digits) > 0
-        else text.removeprefix("-")
-        if _is_zero(text)
-        else text
-    )
-
-
-def _is_zero(text: str) -> bool:
-    return not text.strip("-.0")
+    if value is None or not math.isfinite(value):
+        return "–"
+    sign = "+" if round(value, digits) > 0 else "-" if round(value, digits) < 0 else ""
+    return sign + number(abs(value), digits)
 
 
 def signed_percent(value: float | None, digits: int = 1) -> str:
@@ -121,8 +113,7 @@ def signed_percent(value: float | None, digits: int = 1) -> str:
     >>> signed_percent(0.123), signed_percent(-0.5)
     ('+12.3 %', '-50.0 %')
     """
-    text = percent(value, digits)
-    return f"+{text}" if value is not None and value > 0 else text
+    return f"+{percent(value, digits)}" if value is not None and value > 0 else percent(value, digits)
 
 
 def seconds(value: float | None) -> str:

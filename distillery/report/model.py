@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
+from collections.abc import Sequence
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, computed_field
 
 from distillery.data import Schema, Table
 from distillery.data.drift import DriftReport
 from distillery.data.table import SPLITS
 from distillery.data.validation import ValidationReport
 from distillery.distillation import SoftLabels
-from distillery.evaluation import Role, Scorecards
+from distillery.evaluation import Role, Scorecard, Scorecards
 from distillery.promotion import Verdict
-from distillery.students import Selected, Student, Trial
+from distillery.report.texts import Language
+from distillery.students import GatePath, Selected, Student, Trial
 from distillery.students.search import best_of
+from distillery.teachers import Teacher
+
+Severity = Literal["warning", "result"]
 
 
 class DataFacts(BaseModel):
@@ -79,12 +84,13 @@ class SelectionFacts(BaseModel):
         columns: those it needs, the most important first, with scores in the selection's own unit.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True)  # what is computed is written, and ignored when it is read back
 
     name: str
     among: int
     columns: tuple[Selected, ...]
 
+    @computed_field  # type: ignore[prop-decorator]  # mypy knows no decorated property
     @property
     def share(self) -> float:
         """Needed columns over given ones."""
@@ -133,21 +139,15 @@ class TrainingFacts(BaseModel):
     name: str
     history: tuple[dict[str, float], ...]
 
-
-class GatePath(BaseModel):
-    """How a student's gates closed while λ rose.
-
-    Attributes:
-        columns: the d raw columns.
-        penalties: λ of each epoch ``(epochs,)``.
-        gates: μ of each epoch and column ``(epochs, d)``; above 0 is open.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    columns: tuple[str, ...]
-    penalties: tuple[float, ...]
-    gates: tuple[tuple[float, ...], ...]
+    @classmethod
+    def of_all(
+        cls, teacher: Teacher, students: Sequence[Student], controls: Sequence[Student]
+    ) -> tuple[TrainingFacts, ...]:
+        """Look at all models of a run; those that were not trained in epochs are left out."""
+        models: list[tuple[Role, str, Sequence[dict[str, float]]]] = [("teacher", teacher.spec.kind, teacher.history)]
+        models += [("student", one.spec.title, one.history) for one in students]
+        models += [("control", one.spec.title, one.history) for one in controls]
+        return tuple(cls(role=role, name=name, history=tuple(each)) for role, name, each in models if each)
 
 
 class FactorFacts(BaseModel):
@@ -164,6 +164,14 @@ class FactorFacts(BaseModel):
     name: str
     columns: tuple[str, ...]
     weights: tuple[tuple[float, ...], ...]
+
+    @classmethod
+    def of(cls, student: Student) -> FactorFacts | None:
+        """Look at a student; None where its first layer has no factors."""
+        factors = student.factors()
+        if factors is None:
+            return None
+        return cls(name=student.spec.title, columns=tuple(student.schema.names), weights=factors.tolist())
 
 
 class StepFacts(BaseModel):
@@ -190,6 +198,7 @@ class Origin(BaseModel):
     Attributes:
         created: when, ISO 8601 in UTC.
         run: the pipeline run's name.
+        mlflow_run: the tracker's id of it; None without one.
         git_commit: of the working folder; None outside a repository.
         versions: of the packages that decide the numbers.
         settings: the whole config.
@@ -199,9 +208,28 @@ class Origin(BaseModel):
 
     created: str
     run: str
+    mlflow_run: str | None = None
     git_commit: str | None
     versions: dict[str, str]
     settings: dict[str, JsonValue]
+
+
+class Finding(BaseModel):
+    """A conclusion that follows from the report's numbers; see `distillery.report.findings`.
+
+    Attributes:
+        code: the rule's.
+        severity: ``warning`` or ``result``.
+        text: in the report's language.
+        values: what it follows from.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    code: str
+    severity: Severity
+    text: str
+    values: dict[str, JsonValue] = Field(default_factory=dict)
 
 
 class Report(BaseModel):
@@ -209,6 +237,7 @@ class Report(BaseModel):
 
     Attributes:
         scenario: the run's scenario.
+        language: of its sentences.
         data: the table in figures; ``table_schema`` its columns.
         validation: what the table was held to.
         soft_labels: how the teacher's opinion was taken.
@@ -221,13 +250,14 @@ class Report(BaseModel):
         training: of each network.
         drift: of the splits against training.
         steps: what each step took, in run order.
-        warnings: what the reader must know first.
+        findings: what follows from all this, warnings first.
         origin: how to make it again.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     scenario: str
+    language: Language = "en"
     data: DataFacts
     table_schema: Schema
     validation: ValidationReport
@@ -241,41 +271,22 @@ class Report(BaseModel):
     training: tuple[TrainingFacts, ...] = ()
     drift: DriftReport | None = None
     steps: tuple[StepFacts, ...] = ()
-    warnings: tuple[str, ...] = Field(())
+    findings: tuple[Finding, ...] = ()
     origin: Origin
 
+    @property
+    def teacher(self) -> Scorecard:
+        return self.scorecards.teacher
 
-def warnings_of(soft_labels: SoftLabelFacts, cards: Scorecards, verdict: Verdict) -> tuple[str, ...]:
-    """Return what the reader must know before believing a number."""
-    found = [*cards.warnings, *verdict.warnings]
-    if soft_labels.ready_made:
-        found.append(
-            f"the teacher {soft_labels.ready_made} came ready-made and nothing of it was trained: training rows could"
-            " only be labelled in sample, and if it has seen them its labels there are overconfident; if it has seen"
-            " the test rows, its figures are too good"
-        )
-    elif soft_labels.method == "in_sample":
-        found.append(
-            "training rows were labelled in sample: the teacher had seen them, so its labels there are overconfident"
-        )
-    for student in cards.students:
-        control = cards.control_of(student.name)
-        if control and student.lift["log_loss"].verdict == "worse":
-            found.append(f"{student.label}: distillation did harm, its control has the lower log loss")
-    if cards.teacher.quality.metrics["log_loss"].low is None:
-        found.append(
-            "the test split has too few groups to resample: there are no intervals, and no difference is shown"
-        )
-    small = cards.teacher.rows
-    if small < 1000:
-        found.append(f"the test split has only {small} rows: intervals are wide")
-    return tuple(found)
+    @property
+    def focus(self) -> Scorecard:
+        """The winner, or the student that did best on the validation split where there is none."""
+        students = self.scorecards.students
+        if self.verdict.winner is not None:
+            return next(card for card in students if card.name == self.verdict.winner)
+        return min(students, key=lambda c: math.inf if c.valid_log_loss is None else c.valid_log_loss)
 
-
-def write_report(files: dict[str, str], folder: Path) -> None:
-    """Write files into a folder, each only once it is complete."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, text in files.items():
-        partial = folder / f".{name}.partial"
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(folder / name)
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the reader must know before believing a number."""
+        return tuple(one.text for one in self.findings if one.severity == "warning")

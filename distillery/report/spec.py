@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
+from distillery.report.texts import Language
 from distillery.spec import Spec
 
 
 class ReportSpec(Spec):
-    """Where the report goes, beside the artifact store and the tracker.
+    """What the report looks like, and where it goes beside the artifact store and the tracker.
 
     Attributes:
-        folder: a local run writes ``<folder>/<scenario>/report.md`` and ``report.json``.
+        language: of its sentences: ``en`` or ``zh``.
+        folder: a local run writes ``<folder>/<scenario>/report.html``, ``report.md``, ``report.json`` and more.
+        plots: draw pictures; they take some seconds.
+        max_slice_loss: warn where the log loss of the best student rose by more than this share of the teacher's
+            within a slice of the test rows.
     """
 
+    language: Language = "en"
     folder: str = "reports"
+    plots: bool = True
+    max_slice_loss: float = Field(0.05, gt=0)

@@ -19,6 +19,7 @@ from distillery.data.schema import Label
 from distillery.errors import DataError, shortlist
 from distillery.export import OnnxModel
 from distillery.export.model import output_name
+from distillery.progress import bar, shown
 from distillery.scoring.config import ScoreConfig
 from distillery.scoring.features import features_of, misfits
 from distillery.scoring.inputs import InputFile, cut, find_inputs
@@ -85,8 +86,10 @@ def score_files(model: OnnxModel, config: ScoreConfig, *, version: str, progress
     unfinished = Unfinished(Path(config.output), overwrite=config.overwrite)
     with unfinished.opened(job.manifest, progress):
         resumed = unfinished.parts
-        for table, position in job.chunks(unfinished.position):
-            unfinished.add(table, position)
+        with bar(job.rows if shown() else None, "scoring", unit="row", done=unfinished.position.rows) as advance:
+            for table, position in job.chunks(unfinished.position):
+                unfinished.add(table, position)
+                advance(len(table))
         for file in job.files:
             file.refuse_change()
         if not unfinished.parts:
@@ -135,6 +138,11 @@ class Job:
             missing=self.config.missing,
             separator=self.config.separator,
         )
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are, of CSV files about how many."""
+        return sum(file.rows for file in self.files)
 
     @property
     def unused(self) -> list[str]:

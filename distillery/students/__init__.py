@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from distillery.data.saved import SPEC_FILE
+from distillery.networks import GatePath as GatePath
 from distillery.students.base import Answers as Answers
 from distillery.students.base import CandidateSpec as CandidateSpec
 from distillery.students.base import Labeller as Labeller
@@ -39,6 +40,7 @@ __all__ = [
     "CandidateSpec",
     "DecisionTreeSpec",
     "FactorizedMLPSpec",
+    "GatePath",
     "Labeller",
     "Lesson",
     "LogisticRegressionSpec",

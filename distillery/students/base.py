@@ -21,6 +21,7 @@ from distillery.distillation.soft_labels import to_logits
 from distillery.errors import TrainingError
 from distillery.export import ExportError, OnnxModel, Quantize, RawColumns, quantized, to_onnx
 from distillery.export.raw import Form
+from distillery.networks import GatePath
 from distillery.spec import Spec
 from distillery.students.search import OnTrial, SearchSpec, Trial, best_of, run_trials
 
@@ -118,6 +119,7 @@ class Student(ABC):
         history: per epoch the training loss and validation log loss, in nats per row; empty for
             students fitted in one go.
         selected_features: where columns were selected, those kept, the most important first.
+        gate_path: where gates chose these, how they closed.
         trials: where settings were searched, what was tried, in order.
     """
 
@@ -125,6 +127,7 @@ class Student(ABC):
     spec: CandidateSpec
     history: list[dict[str, float]]
     selected_features: tuple[Selected, ...] = ()
+    gate_path: GatePath | None = None
     trials: tuple[Trial, ...] = ()
 
     @abstractmethod
@@ -142,6 +145,14 @@ class Student(ABC):
     @abstractmethod
     def flops_per_row(self, frame: pd.DataFrame) -> float:
         """Floating point operations to predict one row, averaged over these rows."""
+
+    def factors(self) -> np.ndarray | None:
+        """Return what the factors of a low-rank first layer look at, None where it has none.
+
+        Returns:
+            Norm of each factor's weights on each raw column ``(rank, d)``, in the order of ``schema.names``.
+        """
+        return None
 
     def to_graph(self, raw: RawColumns) -> str:
         """Add its nodes to an ONNX graph; see `distillery.export.Exportable`.

@@ -17,7 +17,7 @@ from distillery.errors import TrainingError
 from distillery.export import RawColumns
 from distillery.students._sklearn import target_shares, weighted_rows
 from distillery.students.base import CandidateSpec, Lesson, OnEpoch, Selected, Student, valid_log_loss
-from distillery.trees import REPEATABLE, TreeEncoder, Trees
+from distillery.trees import REPEATABLE, TreeEncoder, Trees, boost
 
 
 class BoostedSpec(CandidateSpec):
@@ -83,8 +83,7 @@ class BoostedSpec(CandidateSpec):
             row, label, weight = weighted_rows(lesson, share)
             data = encode.dataset(train.features.iloc[row], label, weight, settings)
         stop = data.create_valid(encode(valid.features), valid.labels, weight=valid.weights, params=settings)
-        callbacks = [lgb.early_stopping(self.patience, verbose=False)]
-        booster = lgb.train(settings, data, self.trees, valid_sets=[stop], callbacks=callbacks)
+        booster = boost(settings, data, stop, self.trees, self.patience)
         if not booster.feature_importance().any():
             raise TrainingError(
                 f"{self.title} must split its {len(train):,} training rows, got no tree that does with"

@@ -22,6 +22,7 @@ from pydantic import (
 )
 
 from distillery.errors import TrainingError, did_you_mean
+from distillery.progress import bar
 from distillery.spec import Spec
 
 MOST_POINTS = 10_000  # every one is validated whenever the config is read
@@ -188,10 +189,13 @@ def run_trials(
 
     for trial in kept.finished()[: search.budget]:
         note(trial, resumed=True)
-    while len(trials) < min(search.budget, len(points)):
-        trial = _tried(len(trials), kept.propose(trials), score)
-        kept.add(trial)
-        note(trial, resumed=False)
+    budget = min(search.budget, len(points))
+    with bar(budget, "search", unit="trial", done=len(trials)) as advance:
+        while len(trials) < budget:
+            trial = _tried(len(trials), kept.propose(trials), score)
+            kept.add(trial)
+            note(trial, resumed=False)
+            advance(1)
     return tuple(trials)
 
 

@@ -17,6 +17,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 
 from distillery.data import Rows
 from distillery.errors import TrainingError
+from distillery.progress import bar
 from distillery.students._sklearn import Size, SklearnStudent, preprocessing, target_shares, weighted_rows
 from distillery.students.base import CandidateSpec, Lesson, OnEpoch
 
@@ -87,17 +88,19 @@ class SklearnMLPSpec(CandidateSpec):
         history: list[dict[str, float]] = []
         best, best_epoch = math.inf, 0
         kept: tuple[list[np.ndarray], list[np.ndarray]] = [], []
-        for epoch in range(self.epochs):
-            with self._finite(epoch):
-                model.partial_fit(x, label, weight, classes=classes)
-                loss = log_loss(rows.labels, model.predict_proba(valid), sample_weight=rows.weights, labels=classes)
-            history.append({"train_loss": float(model.loss_), "valid_log_loss": float(loss)})
-            if on_epoch:
-                on_epoch(epoch, history[-1])
-            if loss < best:
-                best, best_epoch, kept = loss, epoch, copy.deepcopy((model.coefs_, model.intercepts_))
-            if epoch - best_epoch >= self.patience:
-                break
+        with bar(self.epochs, "training", unit="epoch") as advance:
+            for epoch in range(self.epochs):
+                with self._finite(epoch):
+                    model.partial_fit(x, label, weight, classes=classes)
+                    loss = log_loss(rows.labels, model.predict_proba(valid), sample_weight=rows.weights, labels=classes)
+                history.append({"train_loss": float(model.loss_), "valid_log_loss": float(loss)})
+                if on_epoch:
+                    on_epoch(epoch, history[-1])
+                if loss < best:
+                    best, best_epoch, kept = loss, epoch, copy.deepcopy((model.coefs_, model.intercepts_))
+                advance(1)
+                if epoch - best_epoch >= self.patience:
+                    break
         model.coefs_, model.intercepts_ = kept
         return history
 

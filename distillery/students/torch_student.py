@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from abc import ABC
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from typing import ClassVar, Self, final
 
 import numpy as np
@@ -131,8 +129,7 @@ class TorchSpec(NetworkFields, SoftFields, CandidateSpec, ABC):
 
     def load(self, files: Mapping[str, bytes]) -> TorchStudent:
         """Read what `TorchStudent.to_files` gave."""
-        kept = json.loads(files[SELECTED]) if SELECTED in files else None
-        selection = None if kept is None else Selection(**{name: tuple(values) for name, values in kept.items()})
+        selection = Selection.model_validate_json(files[SELECTED]) if SELECTED in files else None
         return TorchStudent(self, FittedNetwork.load(files[WEIGHTS], read_schema(files), self), selection)
 
 
@@ -156,6 +153,7 @@ class TorchStudent(Student):
         if selection is not None:
             pairs = zip(selection.names, selection.scores, strict=True)
             self.selected_features = tuple(Selected(name, score) for name, score in pairs)
+            self.gate_path = selection.path
 
     def predict_proba(self, frame: pd.DataFrame) -> np.ndarray:
         """Return class probabilities ``(n, K)`` of raw rows."""
@@ -168,7 +166,11 @@ class TorchStudent(Student):
     def to_files(self) -> dict[str, bytes]:
         """Return ``weights.safetensors`` beside spec and schema, and ``selected.json`` where columns were selected."""
         files = {**header_files(self.spec, self.schema), **self.fitted.to_files()}
-        return files if self._selection is None else {**files, SELECTED: json.dumps(asdict(self._selection)).encode()}
+        return files if self._selection is None else {**files, SELECTED: self._selection.model_dump_json().encode()}
+
+    def factors(self) -> np.ndarray | None:
+        """Return the norms of its first layer's factors ``(rank, d)``; see `FittedNetwork.factors`."""
+        return self.fitted.factors()
 
     def parameter_count(self) -> ParameterCount:
         """Count as `FittedNetwork.parameter_count`."""

@@ -21,10 +21,12 @@ class Teacher(ABC):
     Attributes:
         schema: the raw columns it reads, privileged ones included.
         spec: what it was fitted by.
+        history: per epoch the losses in nats per row, of teachers that are trained in epochs.
     """
 
     schema: Schema
     spec: TeacherKind
+    history: tuple[dict[str, float], ...] = ()
 
     @abstractmethod
     def predict_proba(self, frame: pd.DataFrame) -> np.ndarray:

@@ -18,6 +18,7 @@ from distillery.data.model import ParameterCount
 from distillery.data.saved import header_files, read_schema
 from distillery.export import RawColumns
 from distillery.export.graph import placed
+from distillery.progress import Advance, bar, shown
 from distillery.teachers._catboost_graph import Forest, forest_graph, read_forest
 from distillery.teachers.base import Teacher, TeacherKind
 
@@ -70,12 +71,26 @@ class CatBoostSpec(TeacherKind):
             allow_writing_files=False,
             verbose=False,
         )
-        model.fit(_pool(train.features, schema, train), eval_set=_pool(valid.features, schema, valid))
+        data, stop = _pool(train.features, schema, train), _pool(valid.features, schema, valid)
+        with bar(self.trees, "boosting catboost", unit="round") as advance:
+            model.fit(data, eval_set=stop, callbacks=[_Count(advance)] if shown() else None)
         return CatBoostTeacher(self, schema, _bytes(model))
 
     def load(self, files: Mapping[str, bytes]) -> CatBoostTeacher:
         """Read what `CatBoostTeacher.to_files` gave."""
         return CatBoostTeacher(self, read_schema(files), files[MODEL_FILE])
+
+
+class _Count:
+    """Tells a bar about each round."""
+
+    def __init__(self, advance: Advance) -> None:
+        self._advance = advance
+
+    def after_iteration(self, _: object) -> bool:
+        """Count a round; go on."""
+        self._advance(1)
+        return True
 
 
 def _pool(frame: pd.DataFrame, schema: Schema, rows: Rows | None = None) -> Pool:
@@ -88,10 +103,13 @@ def _pool(frame: pd.DataFrame, schema: Schema, rows: Rows | None = None) -> Pool
 
 
 def _bytes(model: CatBoostClassifier) -> bytes:
-    """Return CatBoost's own file without what differs between two equal models: names of the training and its time."""
+    """Return CatBoost's own file without what differs between equal models: the training's name, time and bar."""
     for key in list(model.get_metadata().keys()):
         if key not in {"class_params", "params"}:
             del model.get_metadata()[key]
+    params = json.loads(model.get_metadata()["params"])
+    params["flat_params"].pop("callbacks", None)
+    model.get_metadata()["params"] = json.dumps(params, sort_keys=True, ensure_ascii=False)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / MODEL_FILE
         model.save_model(str(path))

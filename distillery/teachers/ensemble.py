@@ -16,6 +16,7 @@ from distillery.data import Rows, Schema
 from distillery.data.model import ParameterCount
 from distillery.data.saved import header_files, read_schema
 from distillery.export import Graph, RawColumns
+from distillery.progress import bar
 from distillery.teachers.base import Teacher, TeacherKind
 from distillery.teachers.catboost import CatBoostSpec
 from distillery.teachers.kinds import FITTED
@@ -42,7 +43,11 @@ class EnsembleSpec(TeacherKind):
 
     def fit(self, train: Rows, valid: Rows, schema: Schema, *, seed: int) -> EnsembleTeacher:
         """Fit every member, then the weights: those with the lowest log loss on ``valid``."""
-        members = [member.fit(train, valid, schema, seed=seed) for member in self.members]
+        members = []
+        with bar(len(self.members), "ensemble", unit="member") as advance:
+            for member in self.members:
+                members.append(member.fit(train, valid, schema, seed=seed))
+                advance(1)
         proba = [member.predict_proba(valid.features) for member in members]
         weights = fit_weights(proba, valid.labels, valid.weights, self.space)
         return EnsembleTeacher(self, schema, members, weights)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal, final
 
-import lightgbm as lgb
 import numpy as np
 import pandas as pd
 from pydantic import Field, NonNegativeFloat, PositiveInt
@@ -15,7 +14,7 @@ from distillery.data.model import ParameterCount
 from distillery.data.saved import header_files, read_schema
 from distillery.export import RawColumns
 from distillery.teachers.base import Teacher, TeacherKind
-from distillery.trees import REPEATABLE, TreeEncoder, Trees
+from distillery.trees import REPEATABLE, TreeEncoder, Trees, boost
 
 
 class LightGBMSpec(TeacherKind):
@@ -48,8 +47,7 @@ class LightGBMSpec(TeacherKind):
         encode, settings = TreeEncoder(schema), {**self.settings(seed), **objective}
         data = encode.dataset(train.features, train.labels, train.weights, settings)
         stop = data.create_valid(encode(valid.features), valid.labels, weight=valid.weights, params=settings)
-        callbacks = [lgb.early_stopping(self.patience, verbose=False)]
-        booster = lgb.train(settings, data, self.trees, valid_sets=[stop], callbacks=callbacks)
+        booster = boost(settings, data, stop, self.trees, self.patience)
         return LightGBMTeacher(self, schema, Trees.of(booster, booster.best_iteration))
 
     def settings(self, seed: int) -> dict[str, Any]:

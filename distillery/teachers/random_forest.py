@@ -16,6 +16,7 @@ from distillery.data.model import ParameterCount
 from distillery.data.saved import header_files, read_schema
 from distillery.export import RawColumns
 from distillery.export.forest import Tree, add_forest, features
+from distillery.progress import bar, shown
 from distillery.teachers.base import Teacher, TeacherKind
 from distillery.trees import TreeEncoder
 
@@ -51,7 +52,7 @@ class RandomForestSpec(TeacherKind):
             n_jobs=self.threads or -1,
             random_state=seed,
         )
-        forest.fit(_read(TreeEncoder(schema), train.features), train.labels, sample_weight=train.weights)
+        _grow(forest, _read(TreeEncoder(schema), train.features), train)
         forest.n_jobs = 1  # several threads add the trees' answers up in any order: the last digits would vary
         return RandomForestTeacher(self, schema, forest)
 
@@ -66,6 +67,19 @@ class RandomForestSpec(TeacherKind):
 
 def _read(encode: TreeEncoder, frame: pd.DataFrame) -> np.ndarray:
     return np.asarray(np.clip(encode(frame), -LARGEST, LARGEST), dtype=np.float32)
+
+
+def _grow(forest: RandomForestClassifier, rows: np.ndarray, train: Rows) -> None:
+    """Grow all trees; where a bar is shown a tenth of them at a time, which gives the same ones."""
+    trees, parts = forest.n_estimators, 10 if shown() else 1
+    with bar(trees, "growing trees", unit="tree") as advance:
+        for i in range(1, parts + 1):
+            forest.set_params(n_estimators=max(1, trees * i // parts), warm_start=parts > 1)
+            before = len(getattr(forest, "estimators_", ()))
+            if before < forest.n_estimators:
+                forest.fit(rows, train.labels, sample_weight=train.weights)
+                advance(forest.n_estimators - before)
+    forest.set_params(warm_start=False)
 
 
 @final

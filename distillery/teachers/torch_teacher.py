@@ -31,8 +31,10 @@ class TorchTeacherSpec(NetworkFields, TeacherKind, ABC):
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             strata = strata_of(self.sampling, schema, train)
-            fitted, _ = Pupil.of(self, schema, train, valid, strata=strata).taught(self)
-        return TorchTeacher(self, fitted)
+            fitted, history = Pupil.of(self, schema, train, valid, strata=strata).taught(self)
+        teacher = TorchTeacher(self, fitted)
+        teacher.history = tuple(history)
+        return teacher
 
     def load(self, files: Mapping[str, bytes]) -> TorchTeacher:
         """Read what `TorchTeacher.to_files` gave."""

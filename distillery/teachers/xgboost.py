@@ -19,6 +19,7 @@ from distillery.data.saved import header_files, read_schema
 from distillery.data.schema import LARGEST
 from distillery.export import RawColumns
 from distillery.export.forest import Tree, add_forest, features, probabilities, set_numbers
+from distillery.progress import Advance, bar, shown
 from distillery.teachers.base import Teacher, TeacherKind
 
 
@@ -48,14 +49,18 @@ class XGBoostSpec(TeacherKind):
     def fit(self, train: Rows, valid: Rows, schema: Schema, *, seed: int) -> XGBoostTeacher:
         """Boost on ``train`` until the log loss on ``valid`` stops falling; keep the best length."""
         encode = _Encoder(schema)
-        booster = xgb.train(
-            self._parameters(schema, seed),
-            encode.matrix(train.features, train.labels, train.weights),
-            num_boost_round=self.trees,
-            evals=[(encode.matrix(valid.features, valid.labels, valid.weights), "valid")],
-            early_stopping_rounds=self.patience,
-            verbose_eval=False,
-        )
+        data = encode.matrix(train.features, train.labels, train.weights)
+        stop = encode.matrix(valid.features, valid.labels, valid.weights)
+        with bar(self.trees, "boosting xgboost", unit="round") as advance:
+            booster = xgb.train(
+                self._parameters(schema, seed),
+                data,
+                num_boost_round=self.trees,
+                evals=[(stop, "valid")],
+                early_stopping_rounds=self.patience,
+                verbose_eval=False,
+                callbacks=[_Count(advance)] if shown() else None,
+            )
         return XGBoostTeacher(self, schema, booster[: booster.best_iteration + 1])
 
     def load(self, files: Mapping[str, bytes]) -> XGBoostTeacher:
@@ -85,6 +90,18 @@ class XGBoostSpec(TeacherKind):
             "seed": seed,
             "verbosity": 0,
         }
+
+
+class _Count(xgb.callback.TrainingCallback):  # type: ignore[misc]
+    """Tells a bar about each round."""
+
+    def __init__(self, advance: Advance) -> None:
+        self._advance = advance
+
+    def after_iteration(self, *_: Any) -> bool:
+        """Count a round; do not stop."""
+        self._advance(1)
+        return False
 
 
 class _Encoder:

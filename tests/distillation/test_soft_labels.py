@@ -10,6 +10,7 @@ from distillery.data.build import Roles, build_table
 from distillery.data.splits import SplitSpec
 from distillery.distillation import SoftLabels, SoftLabelsSpec, generate_soft_labels
 from distillery.distillation.soft_labels import to_logits
+from tests.terminal import error_terminal
 
 
 def table_of(**roles):
@@ -36,6 +37,15 @@ def label(table, spec=None, seed=0):
     """Soft labels by teachers that remember their rows."""
     full = Memory(table.rows("train"))
     return generate_soft_labels(table, full, lambda train, _: Memory(train), spec or SoftLabelsSpec(), seed=seed)
+
+
+def test_folds_are_counted_in_a_terminal():
+    """The labels are the same."""
+    table = table_of()
+    with error_terminal() as terminal:
+        counted = label(table)
+    assert "cross-fitting:   0%|" in terminal.close()
+    assert counted.to_files() == label(table).to_files()
 
 
 @pytest.mark.parametrize("roles", [{}, {"group": "g"}, {"time": "t"}])

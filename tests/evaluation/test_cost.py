@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -113,23 +112,6 @@ def test_peak_memory_is_unknown_without_proc(monkeypatch: pytest.MonkeyPatch) ->
     calls: list[int] = []
     assert cost._peak_memory_bytes(lambda: calls.append(1)) is None
     assert calls == [1]
-
-
-@pytest.mark.parametrize("statuses", [{"VmHWM": 90_000, "VmRSS": 10_000}, {"VmHWM": None, "VmRSS": 1}])
-def test_a_reset_that_was_ignored_is_noticed(statuses: dict[str, int | None], monkeypatch: pytest.MonkeyPatch) -> None:
-    """If the peak stays far above what is resident, an older peak would be reported: None instead."""
-    monkeypatch.setattr(Path, "write_text", lambda *_, **__: 1)
-    monkeypatch.setattr(cost, "_status_kb", statuses.__getitem__)
-    assert cost._reset_peak() is None
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="the file is Linux's")
-def test_resident_memory_is_read_in_kilobytes() -> None:
-    """A process with numpy loaded has more than 10 MB resident; an unknown field is None."""
-    resident = cost._status_kb("VmRSS")
-    assert resident is not None
-    assert resident > 10_000
-    assert cost._status_kb("VmNothing") is None
 
 
 def test_every_cost_is_described() -> None:

@@ -13,8 +13,9 @@ from pydantic import ValidationError
 
 from distillery.errors import InputError
 from distillery.evaluation import METRICS, Entry, EvaluationSpec, Scorecards, cost, evaluate_models
+from tests.terminal import error_terminal
 
-SPEC = EvaluationSpec(replicates=40, cost=False)
+SPEC = EvaluationSpec(replicates=40, cost=False, importance=False)
 LABELS = (np.arange(60) * 7 % 3 > 0).astype(int)
 
 
@@ -52,6 +53,16 @@ def entries() -> list[Entry]:
         entry("baseline", "trees", proba=blend(0.5)),
         entry("staged", "now", proba=blend(0.7)),
     ]
+
+
+def test_models_and_resamples_are_counted_in_a_terminal(entries: list[Entry], features: pd.DataFrame) -> None:
+    """The scorecards are the same."""
+    with error_terminal() as terminal:
+        counted = evaluate(entries, features)
+    text = terminal.close()
+    assert "measuring:   0%|" in text
+    assert "bootstrap:   0%|" in text
+    assert counted == evaluate(entries, features)
 
 
 def test_each_role_has_its_comparisons(entries: list[Entry], features: pd.DataFrame) -> None:

@@ -217,3 +217,13 @@ def test_a_few_groups_show_nothing(groups, shown):
     assert (models[0][0].metrics["auc_roc"].low is not None) == shown
     verdict = paired_difference(models[0][1], models[1][1], "log_loss", 0.95).verdict
     assert verdict == ("better" if shown else "no difference shown")
+
+
+def test_overconfidence_is_claimed_minus_kept():
+    """Half of the rows are right at a claimed 0.9."""
+    y = np.array([0, 1, 0, 1])
+    proba = np.array([[0.9, 0.1]] * 4)
+    resamples = Resamples.draw(4, replicates=50, seed=0)
+    gap = measure_quality(y, proba, resamples, 0.9)[0].overconfidence
+    assert gap.value == pytest.approx(0.4)
+    assert gap.low < gap.value < gap.high

@@ -17,11 +17,13 @@ from distillery.data.splits import SplitSpec
 from distillery.data.validation import ExpectationResult, ValidationReport
 from distillery.distillation import SoftLabels, SoftLabelsSpec, generate_soft_labels
 from distillery.errors import ArtifactError
-from distillery.evaluation import Entry, EvaluationSpec, evaluate_models
+from distillery.evaluation import Entry, EvaluationSpec, evaluate_models, gathered
 from distillery.promotion import GatesSpec, StagedModel, judge
 from distillery.report.model import DataFacts, Origin, Report, SoftLabelFacts
+from distillery.report.render import IllustratedReport
+from distillery.report.scene import Drawing
 from distillery.students import LogisticRegressionSpec, MLPSpec, SearchSpec, lesson_of
-from distillery.teachers import XGBoostSpec
+from distillery.teachers import MLPTeacherSpec, XGBoostSpec
 
 
 def small_table() -> Table:
@@ -68,6 +70,7 @@ def artifacts(tmp_path_factory):
     )
     lesson = lesson_of(table, teacher, labels)
     student = MLPSpec(widths=(4,), epochs=2).fit(lesson, seed=0)
+    network = MLPTeacherSpec(widths=(4,), epochs=2).fit(train, valid, table.schema, seed=0)
     storage = f"sqlite:///{tmp_path_factory.mktemp('searches')}/optuna.db"
     search = SearchSpec(over={"alpha": (0.5, 0.9), "max_iterations": (1, 2000)}, storage=storage)
     linear = LogisticRegressionSpec(search=search).fit(lesson, seed=0)
@@ -106,14 +109,17 @@ def artifacts(tmp_path_factory):
         "TeacherMaterializer": teacher,
         "StudentMaterializer": student,
         "StudentMaterializer linear": linear,
+        "TeacherMaterializer network": network,
         "ScorecardsMaterializer": cards,
+        "PredictionsMaterializer": gathered(entries, test.features, test.labels, None, 2),
         "VerdictMaterializer": verdict,
         "ValidationReportMaterializer": validation,
-        "ReportMaterializer": report,
+        "ReportMaterializer": IllustratedReport(report, (Drawing("roc", "quality", "<svg/>"),)),
     }
 
 
-CASES = [*materializers.__all__, "StudentMaterializer linear"]
+CASES = [*materializers.__all__, "StudentMaterializer linear", "TeacherMaterializer network"]
+MODELS = [case for case in CASES if case.startswith(("StudentMaterializer", "TeacherMaterializer"))]
 
 
 @pytest.fixture
@@ -146,7 +152,7 @@ def test_what_is_loaded_equals_what_was_saved(case, artifacts, store):
         assert after[name] == before[name], name
 
 
-@pytest.mark.parametrize("case", ["TeacherMaterializer", "StudentMaterializer", "StudentMaterializer linear"])
+@pytest.mark.parametrize("case", MODELS)
 def test_a_loaded_model_predicts_the_same_numbers(case, artifacts, store):
     """Bit for bit, and the training curves and trials come back with a student."""
     model, materializer = artifacts[case], materializer_of(case, store)

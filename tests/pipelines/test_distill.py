@@ -228,7 +228,7 @@ def test_three_classes_and_both_students(run, parameters, raw):
 def test_in_sample_labels_are_marked_in_the_report(run, parameters):
     """Labels of rows the teacher had seen come with a warning."""
     record = run({**parameters, "soft_labels": {"method": "in_sample"}})
-    report = record.steps["compression_report"].outputs["report"][0].load()
+    report = record.steps["compression_report"].outputs["report"][0].load().report
     assert report.soft_labels.method == "in_sample"
     assert any("in sample" in warning for warning in report.warnings)
 

@@ -17,6 +17,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import LinearSVC
 
 from distillery.errors import InputError
+from distillery.report.formats import number
 from distillery.teachers import RegisteredSpec
 
 NUMBERS, TEXTS = ["age", "income", "balance"], ["city", "plan"]
@@ -93,11 +94,11 @@ def test_a_registered_pipeline_is_the_teacher(run, parameters, tracking, registe
 
     folder = tmp_path / "reports" / parameters["scenario"]
     report = json.loads((folder / "report.json").read_text())
-    warning = f"the teacher models:/{name}/1 came ready-made and nothing of it was trained: training rows could only"
-    assert [w for w in report["warnings"] if warning in w]
+    warning = f"The teacher models:/{name}/1 came ready-made and nothing of it was trained: training rows could only"
+    assert [one for one in report["findings"] if one["severity"] == "warning" and warning in one["text"]]
     assert report["origin"]["settings"]["soft_labels"]["method"] == "in_sample"
     page = (folder / "report.md").read_text()
-    assert f"by the teacher, the ready-made `models:/{name}/1`, **in sample**" in page
+    assert f"labelled by the ready-made models:/{name}/1, in sample" in page
     row = next(line for line in page.splitlines() if line.startswith("| teacher registered |"))
     assert row.split("|")[6].strip() == "–"
 
@@ -136,10 +137,10 @@ def test_a_teacher_worse_than_the_prior_is_warned_of(run, parameters, tracking, 
     loss = cards.teacher.quality.metrics["log_loss"].value
     assert loss > cards.prior_log_loss > 0.5
     warning = (
-        f"teacher registered is no better than the prior: its log loss on the test rows is {loss:.4f}, that of the"
-        f" training rows' class shares {cards.prior_log_loss:.4f}; distilling it is pointless"
+        f"The teacher registered is no better than the prior: its log loss on the test rows is {number(loss)}, that of"
+        f" the training rows' class shares {number(cards.prior_log_loss)}; distilling it is pointless"
     )
-    assert warning == report.warnings[0]
+    assert warning == report.report.warnings[0]
     runs = tracking.search_runs([tracking.get_experiment_by_name(parameters["scenario"]).experiment_id])
     parent = next(one for one in runs if one.info.run_name == record.name)
     assert warning in parent.data.tags["distillery.warnings"]

@@ -40,7 +40,9 @@ def make_cost(**changes: Any) -> Cost:
 def make_card(role: str, name: str, *, loss: float | None = 0.4, **fields: Any) -> Scorecard:
     metrics = dict.fromkeys(METRICS, make_estimate(0.7)) | {"log_loss": make_estimate(loss)}
     base: dict[str, Any] = {"kind": "mlp", "label": f"{role} {name}", "rows": 5000}
-    base |= {"quality": Quality(metrics=metrics, per_class=()), "cost": make_cost(), "valid_log_loss": loss}
+    sure = Estimate(value=0.001, low=-0.002, high=0.003)
+    quality = Quality(metrics=metrics, per_class=(), overconfidence=sure)
+    base |= {"quality": quality, "cost": make_cost(), "valid_log_loss": loss}
     if role == "student":
         base["agreement"] = Agreement(rate=0.95, disagreement=0.05, kl=0.01, spearman=0.9)
         base["retention"] = {"auc_roc": make_estimate(0.995)}

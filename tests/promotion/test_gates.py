@@ -77,7 +77,9 @@ def test_a_limit_is_inclusive(
         "max_params": {"cost": cost(params=int(value))},
         "max_latency_p50_us": {"cost": cost(latency_p50_us=value)},
     }[name]
-    assert judge_one(name, limit, **fields) == GateResult(gate=name, passed=passed, text=text)
+    result = judge_one(name, limit, **fields)
+    assert (result.gate, result.passed, result.text, result.asked) == (name, passed, text, limit)
+    assert (result.measured is None) == ("not measured" in text)
 
 
 @pytest.mark.parametrize(

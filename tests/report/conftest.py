@@ -14,7 +14,7 @@ from distillery.evaluation import METRICS, Agreement, Comparison, Cost, Estimate
 from distillery.evaluation.cost import COMPRESSED
 from distillery.evaluation.quality import ClassQuality
 from distillery.promotion import GateResult, Judgement, StagedModel, Verdict
-from distillery.report.model import DataFacts, Origin, Report, SoftLabelFacts
+from distillery.report.model import DataFacts, Finding, Origin, Report, SoftLabelFacts
 
 Classes = tuple[Any, ...]
 
@@ -56,7 +56,8 @@ class Figures:
             ClassQuality(precision=self.estimate(), recall=self.estimate(), f1=self.estimate(), support=9.0)
             for _ in classes
         ]
-        quality = Quality(metrics={m: self.estimate() for m in METRICS}, per_class=tuple(per_class))
+        metrics = {m: self.estimate() for m in METRICS}
+        quality = Quality(metrics=metrics, per_class=tuple(per_class), overconfidence=self.estimate())
         fields: dict[str, Any] = {"kind": "mlp", "label": f"{role} {name}", "rows": 2500, "cost": self.cost()}
         if role != "teacher":
             rate = self.share()
@@ -80,7 +81,9 @@ def make_report(
         Column(name=column, kind="numeric", lower=0, upper=90, missing=0.125),
         Column(name="plan", kind="categorical", categories=("a", "b", "c"), privileged=True),
     )
-    gate = GateResult(gate="max_bytes", passed=False, text="bytes 69,134, at most 60,000 asked")
+    size = Estimate(value=69_134, low=None, high=None)
+    text = "bytes 69,134, at most 60,000 asked"
+    gate = GateResult(gate="max_bytes", passed=False, text=text, asked=60_000, measured=size)
     base: dict[str, Any] = {
         "scenario": "toy",
         "data": DataFacts(
@@ -99,7 +102,7 @@ def make_report(
             judgements=(Judgement(name="small", gates=(gate,)),),
             staged=StagedModel(),
         ),
-        "warnings": warnings,
+        "findings": tuple(Finding(code="few_rows", severity="warning", text=text) for text in warnings),
         "origin": Origin(
             created="2025-01-02T03:04:05+00:00",
             run="run-1",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,8 +15,7 @@ from distillery.data.build import Roles, build_table
 from distillery.data.splits import SplitSpec
 from distillery.data.table import SPLITS
 from distillery.distillation import SoftLabels
-from distillery.evaluation import Comparison, Estimate
-from distillery.report.model import DataFacts, Report, SearchFacts, SoftLabelFacts, warnings_of, write_report
+from distillery.report.model import DataFacts, Report, SearchFacts, SoftLabelFacts
 from distillery.students import LogisticRegressionSpec, Trial
 
 Make = Callable[..., Report]
@@ -59,62 +57,7 @@ def test_the_trials_of_a_search_are_ranked() -> None:
     assert [trial.number for trial in facts.trials] == [2, 3, 0, 1]
 
 
-def test_a_sound_report_has_no_warnings(report: Make) -> None:
-    """Nothing is said for the sake of saying it."""
-    one = report()
-    assert warnings_of(one.soft_labels, one.scorecards, one.verdict) == ()
-
-
-def test_in_sample_labels_harm_and_few_rows_are_warned_of(report: Make) -> None:
-    """Each in one sentence."""
-    one = report()
-    harm = Comparison(difference=Estimate(value=0.1, low=0.05, high=0.2), verdict="worse")
-    teacher, student, control = one.scorecards.cards
-    cards = one.scorecards.model_copy(
-        update={
-            "cards": (
-                teacher.model_copy(update={"rows": 90}),
-                student.model_copy(update={"lift": student.lift | {"log_loss": harm}}),
-                control,
-            )
-        }
-    )
-    in_sample = SoftLabelFacts(method="in_sample", folds=None, train_log_loss=0.1)
-    sample, did_harm, few = warnings_of(in_sample, cards, one.verdict)
-    assert "labelled in sample" in sample
-    assert did_harm == "student small: distillation did harm, its control has the lower log loss"
-    assert few == "the test split has only 90 rows: intervals are wide"
-
-
-def test_a_ready_made_teacher_is_named_in_the_warning(report: Make) -> None:
-    """It stands for the warning of in-sample labels, which says what is not known of such a teacher."""
-    one = report()
-    facts = SoftLabelFacts(method="in_sample", folds=None, train_log_loss=0.1, ready_made="models:/churn/3")
-    (warning,) = warnings_of(facts, one.scorecards, one.verdict)
-    assert warning.startswith("the teacher models:/churn/3 came ready-made and nothing of it was trained: training")
-    assert "only be labelled in sample" in warning
-
-
-def test_a_teacher_worse_than_the_prior_is_the_first_warning(report: Make) -> None:
-    """Everything else is about a run that should not have been."""
-    one = report()
-    cards = one.scorecards.model_copy(update={"prior_log_loss": 0.0001})
-    in_sample = SoftLabelFacts(method="in_sample", folds=None, train_log_loss=0.1)
-    first, _ = warnings_of(in_sample, cards, one.verdict)
-    assert "teacher big is no better than the prior" in first
-    assert "that of the training rows' class shares 0.0001; distilling it is pointless" in first
-
-
 def test_a_report_survives_json(report: Make) -> None:
     """Every figure comes back."""
     one = report(classes=(0, 1, 2))
     assert Report.model_validate_json(one.model_dump_json()) == one
-
-
-def test_files_are_written_whole_and_replaced(tmp_path: Path) -> None:
-    """The folder is made; no partial file stays behind."""
-    folder = tmp_path / "reports" / "toy"
-    write_report({"report.md": "old", "report.json": "{}"}, folder)
-    write_report({"report.md": "näher"}, folder)
-    assert sorted(path.name for path in folder.iterdir()) == ["report.json", "report.md"]
-    assert (folder / "report.md").read_text(encoding="utf-8") == "näher"

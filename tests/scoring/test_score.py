@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,9 @@ from hypothesis import strategies as st
 
 from distillery.errors import DataError
 from distillery.scoring import ScoreConfig, score_files
+from distillery.scoring.inputs import InputFile
 from tests.exported import exported_student, raw_rows
+from tests.terminal import error_terminal
 
 
 def read(path):
@@ -162,3 +165,15 @@ def test_keys_that_are_named_as_scores_are_refused(score, rows, tmp_path):
     rows.assign(prediction=1).to_parquet(tmp_path / "in.parquet", index=False)
     with pytest.raises(DataError, match=r"keys must not be named as the scores are, got 'prediction'"):
         score("in.parquet", keys=("prediction",))
+
+
+def test_rows_are_counted_in_a_terminal(score, rows, tmp_path):
+    """The output is the same; elsewhere nobody counts the rows of the input."""
+    rows.to_parquet(tmp_path / "in.parquet", index=False)
+    with error_terminal() as terminal:
+        score("in.parquet", output="shown.parquet")
+    assert re.search(r"scoring: +0%\|.*0/300 \[", terminal.close())
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(InputFile, "rows", property(lambda _: pytest.fail("counted")))
+        score("in.parquet", output="plain.parquet")
+    assert (tmp_path / "shown.parquet").read_bytes() == (tmp_path / "plain.parquet").read_bytes()

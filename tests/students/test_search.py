@@ -18,6 +18,7 @@ from distillery.config import DistillConfig
 from distillery.errors import ConfigError, TrainingError
 from distillery.students import STUDENTS, Lesson, LogisticRegressionSpec, MLPSpec, SearchSpec, load_student
 from tests.checks import make_table
+from tests.terminal import error_terminal
 
 ROOT = Path(__file__).resolve().parents[2]
 ALPHAS = [0.0, 0.3, 0.6, 0.9]
@@ -330,3 +331,11 @@ def test_values_that_do_not_go_together_are_refused():
     search = SearchSpec(over={"alpha": (0.2, 0.8), "c": (0.1, 10.0)})
     with pytest.raises(ValueError, match=r"search: alpha 0\.8, c 10\.0: c must be at most 1 where alpha is above 0\.5"):
         Bounded(search=search)
+
+
+def test_trials_are_counted_in_a_terminal(lesson):
+    """Those that an earlier run finished, too."""
+    linear(alpha=ALPHAS, budget=1).fit(lesson, seed=0)
+    with error_terminal() as terminal:
+        linear(alpha=ALPHAS, budget=4).fit(lesson, seed=0)
+    assert "search:  25%|" in terminal.close()

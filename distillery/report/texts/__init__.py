@@ -29,6 +29,7 @@ class Texts:
         self._messages = _catalogue(language)
         # Plain text: whoever writes it into a page escapes it there.
         self._environment = Environment(undefined=StrictUndefined, autoescape=False)  # noqa: S701
+        self._environment.globals["t"] = self
         self._environment.filters |= {name: getattr(formats, name) for name in FILTERS}
 
     def __call__(self, key: str, /, **values: object) -> str:

@@ -1,0 +1,78 @@
+"""Puts a report together: the facts of a run, what follows from them, and the drawings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from distillery.data import Table
+from distillery.data.drift import DriftReport
+from distillery.data.validation import ValidationReport
+from distillery.distillation import SoftLabels
+from distillery.evaluation import Scorecards
+from distillery.promotion import Verdict
+from distillery.report.findings import conclude
+from distillery.report.model import (
+    DataFacts,
+    FactorFacts,
+    Origin,
+    Report,
+    SearchFacts,
+    SelectionFacts,
+    SoftLabelFacts,
+    StepFacts,
+    TrainingFacts,
+)
+from distillery.report.spec import ReportSpec
+from distillery.report.texts import Texts
+from distillery.students import Student
+from distillery.teachers import Teacher
+
+
+def build_report(
+    *,
+    scenario: str,
+    table: Table,
+    validation: ValidationReport,
+    soft_labels: SoftLabels,
+    ready_made: str,
+    scorecards: Scorecards,
+    verdict: Verdict,
+    teacher: Teacher,
+    students: Sequence[Student],
+    controls: Sequence[Student] = (),
+    drift: DriftReport | None = None,
+    steps: Iterable[StepFacts] = (),
+    origin: Origin,
+    spec: ReportSpec,
+) -> Report:
+    """Gather every number of a run and conclude from them.
+
+    Args:
+        scenario: the run's.
+        table, validation, drift: the data, and what it was held to.
+        soft_labels: how it was labelled; ``ready_made`` says where a teacher came from that was not fitted.
+        scorecards, verdict: what was measured and judged.
+        teacher, students, controls: as they were fitted.
+        steps: what each step took.
+        origin: how to make the run again.
+        spec: the report's config.
+    """
+    report = Report(
+        scenario=scenario,
+        language=spec.language,
+        data=DataFacts.of(table),
+        table_schema=table.schema,
+        validation=validation,
+        soft_labels=SoftLabelFacts.of(soft_labels, table, ready_made=ready_made),
+        scorecards=scorecards,
+        verdict=verdict,
+        selections=tuple(SelectionFacts.of(s, table.schema) for s in students if s.selected_features),
+        searches=tuple(SearchFacts.of(student) for student in students if student.trials),
+        gate_paths={s.spec.title: s.gate_path for s in students if s.gate_path is not None},
+        factors=tuple(facts for facts in map(FactorFacts.of, students) if facts is not None),
+        training=TrainingFacts.of_all(teacher, students, controls),
+        drift=drift,
+        steps=tuple(steps),
+        origin=origin,
+    )
+    return report.model_copy(update={"findings": conclude(report, spec, Texts(spec.language))})

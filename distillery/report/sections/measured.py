@@ -1,0 +1,177 @@
+"""What was measured: quality, agreement, cost, and what distillation brought."""
+
+from __future__ import annotations
+
+from distillery.evaluation import COSTS, METRICS
+from distillery.evaluation.slices import Slice
+from distillery.report import formats
+from distillery.report.document import Block, Cell, Heading, Paragraph, Section, Table, Writer, key
+from distillery.report.sections._tables import (
+    COST_FORMATS,
+    by_model,
+    compared,
+    cost_title,
+    definitions,
+    difference,
+    estimate,
+    metric_title,
+    models,
+    percent_interval,
+)
+
+MOST_CLASSES = 40  # listed; the JSON has them all
+MOST_TRIALS = 10
+
+
+def quality(writer: Writer) -> Section:
+    """Every metric of every model, what is retained, and per class where there are more than two."""
+    texts, prior = writer.texts, writer.report.scorecards.prior_log_loss
+    return writer.section(
+        "quality",
+        by_model(writer, METRICS, lambda name, i: _metric(writer, name, i), lambda name: metric_title(writer, name)),
+        Paragraph(texts("report.prior", loss=formats.number(prior)), "note") if prior is not None else None,
+        definitions(writer, "metric"),
+        Heading(texts("report.versus_teacher")),
+        compared(writer, "versus_teacher"),
+        Heading(texts("report.retention")),
+        _retention(writer),
+        *_per_class(writer),
+    )
+
+
+def _metric(writer: Writer, name: str, i: int) -> Cell:
+    return writer.figure(f"/scorecards/cards/{i}/quality/metrics/{name}", estimate)
+
+
+def _retention(writer: Writer) -> Table:
+    def row(name: str, i: int) -> Cell:
+        return writer.figure(f"/scorecards/cards/{i}/retention/{name}", percent_interval)
+
+    names = [m.name for m in METRICS.values() if m.bigger_is_better]
+    return by_model(writer, names, row, lambda name: metric_title(writer, name), "student", "control", "baseline")
+
+
+def _per_class(writer: Writer) -> list[Block]:
+    classes, texts = writer.report.scorecards.classes, writer.texts
+    if len(classes) < 3:
+        return []
+    names = {str(k): str(label) for k, label in enumerate(classes[:MOST_CLASSES])}
+
+    def f1(k: str, i: int) -> Cell:
+        return writer.figure(f"/scorecards/cards/{i}/quality/per_class/{k}/f1", estimate)
+
+    blocks: list[Block] = [Heading(texts("report.f1_per_class")), by_model(writer, names, f1, names.__getitem__)]
+    blocks += [Heading(texts("report.per_class", name=writer.report.focus.name)), _scores_per_class(writer, names)]
+    hidden = len(classes) - MOST_CLASSES
+    return [*blocks, Paragraph(texts("report.more_classes", n=hidden), "note")] if hidden > 0 else blocks
+
+
+def _scores_per_class(writer: Writer, names: dict[str, str]) -> Table:
+    path = f"/scorecards/cards/{writer.report.scorecards.cards.index(writer.report.focus)}/quality/per_class"
+    rows = []
+    for k, label in names.items():
+        scores = (writer.figure(f"{path}/{k}/{score}", estimate) for score in ("precision", "recall", "f1"))
+        rows.append((Cell(label), *scores, writer.figure(f"{path}/{k}/support", formats.count)))
+    header = [writer.texts.get(f"metric.{m}.title", METRICS[m].title) for m in ("precision", "recall", "f1")]
+    return Table((writer.texts("report.class"), *header, writer.texts("report.rows")), tuple(rows))
+
+
+def agreement(writer: Writer) -> Section:
+    """How alike the models and the teacher answer, and where they do not."""
+    rows = []
+    for i, _ in models(writer, "student", "control", "baseline", "staged"):
+        path = f"/scorecards/cards/{i}/agreement"
+        shares = (writer.figure(f"{path}/{name}", lambda v: formats.percent(v, 2)) for name in ("rate", "disagreement"))
+        numbers = (writer.figure(f"{path}/{name}", formats.number) for name in ("kl", "spearman"))
+        rows.append((Cell(writer.called(i)), *shares, *numbers))
+    header = ("report.head.model", "agreement.rate", "agreement.disagreement", "agreement.kl", "agreement.spearman")
+    table = Table(tuple(map(writer.texts, header)), tuple(rows))
+    note = Paragraph(writer.texts("agreement.note"), "note")
+    return writer.section("agreement", table, note, *_slices(writer))
+
+
+def _slices(writer: Writer) -> list[Block]:
+    """The best student's worst slices."""
+    card, texts = writer.report.focus, writer.texts
+    if card.slices is None:
+        return []
+    path = f"/scorecards/cards/{writer.report.scorecards.cards.index(card)}/slices"
+    said = {"name": card.name, "n": card.slices.looked_at, "least": card.slices.least_rows}
+    blocks: list[Block] = [Heading(texts("slices.title")), Paragraph(texts("slices.note", **said), "note")]
+    for kind, found in (("disagreeing", card.slices.disagreeing), ("losing", card.slices.losing)):
+        if found:
+            names = ("slice", "rows", kind, "elsewhere", "p")
+            rows = tuple(_slice_row(writer, f"{path}/{kind}/{i}", one, kind) for i, one in enumerate(found))
+            blocks.append(Table(tuple(texts(f"slices.{name}") for name in names), rows))
+    return blocks
+
+
+def _slice_row(writer: Writer, path: str, one: Slice, kind: str) -> tuple[Cell, ...]:
+    rows = writer.figure(f"{path}/rows", formats.count)
+    if kind == "disagreeing":
+        names, form, p = ("disagreement", "disagreement_elsewhere"), formats.percent, "disagreement_p"
+        figures = tuple(writer.figure(f"{path}/{name}", form) for name in names)
+    else:
+        worst = writer.figure(f"{path}/loss_increase", difference)
+        figures, p = (worst, writer.figure(f"{path}/loss_increase_elsewhere", formats.signed)), "loss_p"
+    return Cell(one.text), rows, *figures, writer.figure(f"{path}/{p}", _p)
+
+
+def _p(value: float) -> str:
+    return "< .001" if value < 0.001 else formats.number(value, 3)
+
+
+def cost(writer: Writer) -> Section:
+    """Every cost of every model, and what is saved."""
+    texts, cards = writer.texts, writer.report.scorecards.cards
+    if all(card.cost is None for card in cards):
+        return writer.section("cost", Paragraph(texts("report.no_costs")))
+
+    def one(name: str, i: int) -> Cell:
+        return writer.figure(f"/scorecards/cards/{i}/cost/{name}", COST_FORMATS.get(name, formats.count))
+
+    def share(name: str, i: int) -> Cell:
+        return writer.figure(f"/scorecards/cards/{i}/compression/{name}", formats.signed_percent)
+
+    names = list(next(c.compression for c in writer.report.scorecards.students))
+    return writer.section(
+        "cost",
+        Paragraph(texts("report.cost_note"), "note"),
+        by_model(writer, COSTS, one, lambda name: cost_title(writer, name)),
+        definitions(writer, "cost"),
+        Heading(texts("report.compression")),
+        Paragraph(texts("report.compression_note"), "note"),
+        by_model(writer, names, share, lambda name: cost_title(writer, name), "student", "control", "baseline"),
+    )
+
+
+def distillation(writer: Writer) -> Section:
+    """Students against their controls and the baseline, and what was searched."""
+    texts, students = writer.texts, writer.report.scorecards.students
+    lift, baseline = any(c.lift for c in students), any(c.versus_baseline for c in students)
+    return writer.section(
+        "distillation",
+        Paragraph(texts("report.lift_note"), "note") if lift else Paragraph(texts("report.no_control")),
+        compared(writer, "lift") if lift else None,
+        Heading(texts("report.versus_baseline")) if baseline else None,
+        Paragraph(texts("report.versus_baseline_note"), "note") if baseline else None,
+        compared(writer, "versus_baseline") if baseline else None,
+        *_searches(writer),
+    )
+
+
+def _searches(writer: Writer) -> list[Block]:
+    texts, blocks = writer.texts, list[Block]()
+    for s, search in enumerate(writer.report.searches):
+        blocks.append(Heading(texts("report.search", name=search.name, n=len(search.trials))))
+        names = list(search.trials[0].params)
+        header = (texts("report.trial"), *names, texts("report.valid_log_loss"), "")
+        rows = []
+        for i, trial in enumerate(search.trials[:MOST_TRIALS]):
+            path = f"/searches/{s}/trials/{i}"
+            params = (writer.figure(f"{path}/params/{key(name)}", str) for name in names)
+            fate = texts("report.chosen") if trial.number == search.chosen else trial.refused
+            loss = writer.figure(f"{path}/valid_log_loss", formats.number)
+            rows.append((Cell(str(trial.number)), *params, loss, Cell(fate)))
+        blocks += [Table(header, tuple(rows)), Paragraph(texts("report.search_note"), "note")]
+    return blocks

@@ -1,0 +1,268 @@
+"""Each conclusion follows from the report's numbers, and is silent where it does not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from distillery.data.drift import ColumnDrift, DriftReport, SplitDrift
+from distillery.evaluation import Comparison, Estimate
+from distillery.evaluation.slices import Slice, SliceSearch
+from distillery.promotion import StagedModel
+from distillery.report.findings import RESULTS, WARNINGS, conclude
+from distillery.report.model import Finding, Report, SelectionFacts, SoftLabelFacts
+from distillery.report.spec import ReportSpec
+from distillery.report.texts import LANGUAGES, Texts
+from distillery.students import Selected
+
+Make = Callable[..., Report]
+
+
+def comparison(value: float, verdict: str) -> Comparison:
+    low, high = {"better": (value - 0.01, -0.0001), "worse": (0.0001, value + 0.01)}.get(
+        verdict, (value - 1, value + 1)
+    )
+    return Comparison(difference=Estimate(value=value, low=low, high=high), verdict=verdict)  # type: ignore[arg-type]
+
+
+def with_card(report: Report, role: str, **changes: Any) -> Report:
+    """The report with one role's card changed."""
+    cards = tuple(c.model_copy(update=changes) if c.role == role else c for c in report.scorecards.cards)
+    return report.model_copy(update={"scorecards": report.scorecards.model_copy(update={"cards": cards})})
+
+
+@pytest.fixture
+def sound(report: Make) -> Report:
+    """A report with nothing to warn of: the student is better than its control, which is worse than the teacher."""
+    one = with_card(report(), "control", versus_teacher={"log_loss": comparison(0.05, "worse")})
+    calm = Estimate(value=0.001, low=-0.002, high=0.003)
+    for role in ("teacher", "student", "control"):
+        card = next(c for c in one.scorecards.cards if c.role == role)
+        one = with_card(one, role, quality=card.quality.model_copy(update={"overconfidence": calm}))
+    agreement = one.focus.agreement
+    assert agreement is not None
+    return with_card(one, "student", agreement=agreement.model_copy(update={"spearman": 0.9}))
+
+
+def findings(report: Report, **spec: Any) -> dict[str, Finding]:
+    return {one.code: one for one in conclude(report, ReportSpec(**spec), Texts("en"))}
+
+
+def warned(report: Report, **spec: Any) -> set[str]:
+    return {code for code, one in findings(report, **spec).items() if one.severity == "warning"}
+
+
+def baseline(report: Report, *, loss: str, size: int, latency: float) -> Report:
+    """The report with a baseline of some bytes and latency, and the student's verdict against it."""
+    student = report.focus
+    assert student.cost is not None
+    onnx = student.cost.model_copy(update={"runtime": "onnx"})
+    report = with_card(report, "student", cost=onnx, versus_baseline={"log_loss": comparison(0.001, loss)})
+    cost = onnx.model_copy(update={"bytes": size * onnx.bytes, "latency_p50_us": latency * onnx.latency_p50_us})
+    rival = report.teacher.model_copy(update={"role": "baseline", "name": "booster", "cost": cost})
+    cards = (*report.scorecards.cards, rival)
+    return report.model_copy(update={"scorecards": report.scorecards.model_copy(update={"cards": cards})})
+
+
+def slices(report: Report, *, increase: float, p: float | None) -> Report:
+    found = Slice(
+        column="carrier",
+        category="AA",
+        rows=200,
+        share=0.08,
+        disagreement=0.2,
+        disagreement_elsewhere=0.05,
+        disagreement_p=p,
+        loss_increase=Estimate(value=increase, low=None, high=None),
+        loss_increase_elsewhere=0.0,
+        loss_p=p,
+    )
+    return with_card(
+        report, "student", slices=SliceSearch(looked_at=9, least_rows=30, disagreeing=(found,), losing=(found,))
+    )
+
+
+def test_a_sound_report_has_no_warnings(sound: Report) -> None:
+    """Nothing is said for the sake of saying it; what was kept and saved is."""
+    assert warned(sound) == set()
+    assert {"kept", "saved", "lift_shown", "agreed"} <= set(findings(sound))
+
+
+def test_warnings_come_first(sound: Report) -> None:
+    """Whatever follows from the rest."""
+    kinds = [one.severity for one in conclude(with_card(sound, "teacher", rows=90), ReportSpec(), Texts("en"))]
+    assert kinds == sorted(kinds, reverse=True)
+    assert kinds[0] == "warning"
+
+
+def test_a_teacher_no_better_than_the_prior(sound: Report) -> None:
+    """The prior's loss is the bound."""
+    loss = sound.teacher.quality.metrics["log_loss"].value
+    assert loss is not None
+    for prior, said in ((loss, True), (loss + 0.01, False)):
+        cards = sound.scorecards.model_copy(update={"prior_log_loss": prior})
+        assert ("no_better_than_prior" in warned(sound.model_copy(update={"scorecards": cards}))) == said
+
+
+@pytest.mark.parametrize(
+    ("loss", "size", "latency", "said"),
+    [
+        ("no difference shown", 1, 1.0, True),
+        ("worse", 1, 1.5, True),
+        ("better", 1, 1.0, False),
+        ("no difference shown", 2, 1.0, False),
+        ("no difference shown", 1, 1.6, False),
+    ],
+)
+def test_compile_do_not_distil(sound: Report, loss: str, size: int, latency: float, said: bool) -> None:
+    """Said where the compiled baseline is not shown to be worse and costs up to half as much again."""
+    found = findings(baseline(sound, loss=loss, size=size, latency=latency))
+    assert ("compile_instead" in found) == said
+    if said:
+        assert found["compile_instead"].text.startswith("Compile, do not distil: the baseline booster")
+        assert found["compile_instead"].values["latency_ratio"] == pytest.approx(latency)
+
+
+def test_a_baseline_without_a_file_or_an_interval_proves_nothing(sound: Report) -> None:
+    """What was measured in Python cannot be compared with a file."""
+    one = baseline(sound, loss="no difference shown", size=1, latency=1.0)
+    cost = one.scorecards.of_role("baseline")[0].cost
+    assert cost is not None
+    assert "compile_instead" not in findings(
+        with_card(one, "baseline", cost=cost.model_copy(update={"runtime": "python"}))
+    )
+    unknown = Comparison(difference=Estimate(value=0.0, low=None, high=None), verdict="no difference shown")
+    assert "compile_instead" not in findings(with_card(one, "student", versus_baseline={"log_loss": unknown}))
+
+
+@pytest.mark.parametrize(
+    ("verdict", "code"), [("worse", "harm"), ("better", "lift_shown"), ("no difference shown", "lift_not_shown")]
+)
+def test_what_distillation_brought(sound: Report, verdict: str, code: str) -> None:
+    """One sentence a candidate: it helped, it did harm, or neither is shown."""
+    value = {"worse": 0.02, "better": -0.02}.get(verdict, 0.0)
+    found = findings(with_card(sound, "student", lift={"log_loss": comparison(value, verdict)}))
+    assert {"harm", "lift_shown", "lift_not_shown"} & set(found) == {code}
+    assert found[code].values["difference"]["value"] == value  # type: ignore[index,call-overload]
+
+
+def test_a_teacher_barely_ahead_of_the_control(sound: Report) -> None:
+    """Not shown to be ahead at all, or only by a fiftieth of its gain over knowing nothing."""
+    level = with_card(sound, "control", versus_teacher={"log_loss": comparison(0.0, "no difference shown")})
+    assert "teacher_not_ahead" in warned(level)
+    teacher, control = (
+        c.quality.metrics["log_loss"].value for c in (sound.teacher, sound.scorecards.of_role("control")[0])
+    )
+    assert teacher is not None
+    assert control is not None
+    for share, said in ((0.99, True), (0.9, False)):
+        loss = Estimate(value=0.6 - share * (0.6 - teacher), low=None, high=None)
+        quality = sound.scorecards.of_role("control")[0].quality
+        one = with_card(
+            sound, "control", quality=quality.model_copy(update={"metrics": quality.metrics | {"log_loss": loss}})
+        )
+        cards = one.scorecards.model_copy(update={"prior_log_loss": 0.6})
+        one = one.model_copy(update={"scorecards": cards})
+        assert ("teacher_barely_ahead" in warned(one)) == said
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "teacher", "said"),
+    [(0.05, 0.03, 0.001, True), (0.05, -0.01, 0.001, False), (0.005, 0.004, 0.001, False), (0.05, 0.03, 0.06, False)],
+)
+def test_an_overconfident_student(sound: Report, value: float, low: float, teacher: float, said: bool) -> None:
+    """Shown, above a hundredth, and more than its teacher."""
+    for role, gap in (
+        ("student", Estimate(value=value, low=low, high=0.1)),
+        ("teacher", Estimate(value=teacher, low=0, high=1)),
+    ):
+        card = next(c for c in sound.scorecards.cards if c.role == role)
+        sound = with_card(sound, role, quality=card.quality.model_copy(update={"overconfidence": gap}))
+    assert ("overconfident" in warned(sound)) == said
+
+
+@pytest.mark.parametrize(
+    ("share", "p", "limit", "said"),
+    [
+        (0.2, 0.01, 0.05, True),
+        (0.2, 0.2, 0.05, False),
+        (0.2, None, 0.05, False),
+        (0.02, 0.01, 0.05, False),
+        (0.2, 0.01, 0.5, False),
+    ],
+)
+def test_a_slice_that_lost_too_much(sound: Report, share: float, p: float | None, limit: float, said: bool) -> None:
+    """More than the allowed share of the teacher's loss, and shown after correction."""
+    loss = sound.teacher.quality.metrics["log_loss"].value
+    assert loss is not None
+    one = slices(sound, increase=share * loss, p=p)
+    assert ("slice_lost" in warned(one, max_slice_loss=limit)) == said
+    assert ("disagrees_most" in findings(one)) == (p == 0.01)
+    if said:
+        assert "where carrier = AA (200 test rows)" in findings(one)["slice_lost"].text
+
+
+def test_labels_data_and_files(sound: Report) -> None:
+    """Each in one sentence."""
+    in_sample = SoftLabelFacts(method="in_sample", folds=None, train_log_loss=0.1)
+    assert warned(sound.model_copy(update={"soft_labels": in_sample})) == {"in_sample"}
+    ready = in_sample.model_copy(update={"ready_made": "models:/churn/3"})
+    assert warned(sound.model_copy(update={"soft_labels": ready})) == {"ready_made"}
+    assert warned(with_card(sound, "teacher", rows=90)) == {"few_rows"}
+    assert warned(with_card(sound, "teacher", export_problem="no form")) == {"no_file"}
+    staged = sound.verdict.model_copy(update={"staged": StagedModel(version="3", other_data=True)})
+    assert warned(sound.model_copy(update={"verdict": staged})) == {"staged_other_data"}
+
+
+def test_a_constant_student(sound: Report) -> None:
+    """Its ranks are undefined."""
+    agreement = sound.focus.agreement
+    assert agreement is not None
+    one = with_card(sound, "student", agreement=agreement.model_copy(update={"spearman": None}))
+    assert warned(one) == {"constant"}
+
+
+def test_too_few_groups(sound: Report) -> None:
+    """There is no interval anywhere, so nothing is said to be shown."""
+    quality = sound.teacher.quality
+    bare = {name: one.model_copy(update={"low": None, "high": None}) for name, one in quality.metrics.items()}
+    assert "no_intervals" in warned(with_card(sound, "teacher", quality=quality.model_copy(update={"metrics": bare})))
+
+
+@pytest.mark.parametrize(
+    ("column", "split", "drifted", "said"),
+    [
+        ("churned", "test", True, True),
+        ("age", "test", True, False),
+        ("churned", "test", False, False),
+        ("churned", "valid", True, False),
+    ],
+)
+def test_a_target_that_drifted(sound: Report, column: str, split: str, drifted: bool, said: bool) -> None:
+    """Of the test rows, and the target alone."""
+    moved = ColumnDrift(column=column, method="distance", score=0.3, threshold=0.1, drifted=drifted)
+    drift = DriftReport(splits=(SplitDrift(split=split, rows=(9, 9), columns=(moved,)),))
+    assert ("target_drifted" in warned(sound.model_copy(update={"drift": drift}))) == said
+
+
+def test_the_baseline_and_the_columns_are_results(sound: Report) -> None:
+    """Columns needed of those given, and the verdict against what was not distilled."""
+    chosen = SelectionFacts(name="small", among=8, columns=(Selected("a", 1.0), Selected("b", 0.5)))
+    found = findings(baseline(sound, loss="better", size=9, latency=9.0).model_copy(update={"selections": (chosen,)}))
+    assert found["fewer_columns"].text == "small needs 2 of 8 raw columns (25.0 %)"
+    assert found["against_baseline"].text.endswith(": better")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_rule_can_be_said_in_every_language(sound: Report, language: str) -> None:
+    """Nothing but the catalogue's own words and the values."""
+    one = slices(baseline(sound, loss="worse", size=1, latency=1.0), increase=1.0, p=0.001)
+    one = with_card(one, "teacher", rows=90, export_problem="no form")
+    texts = Texts(language)  # type: ignore[arg-type]
+    for finding in conclude(one, ReportSpec(), texts):
+        assert finding.text
+        assert "{" not in finding.text
+    codes = {key.removeprefix("finding.") for key in texts.keys if key.startswith("finding.")}
+    assert len(codes) >= len(WARNINGS) + len(RESULTS)

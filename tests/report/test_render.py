@@ -1,0 +1,421 @@
+"""The pages say what the JSON says, in either language, whatever columns and models are called."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+import yaml
+
+from distillery.data.drift import ColumnDrift, DriftReport, SplitDrift
+from distillery.evaluation import COSTS, METRICS, Estimate
+from distillery.evaluation.importance import ColumnImportance, Importance
+from distillery.evaluation.slices import Slice, SliceSearch
+from distillery.promotion import StagedModel, Verdict
+from distillery.report import formats
+from distillery.report.model import (
+    Finding,
+    Report,
+    SearchFacts,
+    SelectionFacts,
+    SoftLabelFacts,
+    StepFacts,
+    TrainingFacts,
+)
+from distillery.report.render import IllustratedReport, to_card, to_html, to_markdown, write_report
+from distillery.report.scene import Drawing
+from distillery.report.texts import LANGUAGES
+from distillery.students import Selected, Trial
+
+Make = Callable[..., Report]
+Rows = list[list[str]]
+ODD_NAMES = (
+    "a|b",
+    "<script>alert(1)</script>",
+    "new\nline",
+    "a & b",
+    "客户年龄",
+    "**b**",
+    "[x](javascript:alert(1))",
+    "`c`",
+)
+DRAWING = Drawing("roc", "quality", "<svg xmlns='http://www.w3.org/2000/svg'/>", "2 of 3 rows")
+
+
+def rich_report(make: Make, **changes: Any) -> Report:
+    """A report that has everything: slices, importance, drift, searches, selections, steps, histories."""
+    one = make(**changes)
+    column = one.table_schema.columns[0].name
+    rise = Estimate(value=0.0345, low=0.0123, high=0.0567)
+    found = Slice(
+        column=column,
+        lower=12.5,
+        rows=250,
+        share=0.1,
+        disagreement=0.2345,
+        disagreement_elsewhere=0.0456,
+        disagreement_p=0.0004,
+        loss_increase=rise,
+        loss_increase_elsewhere=-0.0012,
+        loss_p=0.0321,
+    )
+    slices = SliceSearch(looked_at=77, least_rows=30, disagreeing=(found,), losing=(found,))
+    importance = Importance(rows=900, columns=(ColumnImportance(name=column, mean=0.0789, rises=(0.07, 0.0878)),))
+    teacher, student, control = one.scorecards.cards
+    cards = (
+        teacher.model_copy(update={"importance": importance}),
+        student.model_copy(update={"slices": slices, "importance": importance, "versus_baseline": student.lift}),
+        control,
+    )
+    drifts = (ColumnDrift(column=column, method="Jensen-Shannon distance", score=0.234, threshold=0.1, drifted=True),)
+    trials = (
+        Trial(number=1, params={"alpha": 0.05}, valid_log_loss=0.4011),
+        Trial(number=0, params={"alpha": 0.9}, valid_log_loss=None, refused="too large"),
+    )
+    return one.model_copy(
+        update={
+            "scorecards": one.scorecards.model_copy(update={"cards": cards, "prior_log_loss": 0.6543}),
+            "drift": DriftReport(splits=(SplitDrift(split="test", rows=(2500, 6000), columns=drifts),)),
+            "searches": (SearchFacts(name="small", chosen=1, trials=trials),),
+            "selections": (
+                SelectionFacts(name="small", among=8, columns=(Selected(column, 0.75), Selected("plan", 0.5))),
+            ),
+            "training": (
+                TrainingFacts(
+                    role="student",
+                    name="small",
+                    history=(
+                        {"train_loss": 0.51, "valid_log_loss": 0.52},
+                        {"train_loss": 0.41, "valid_log_loss": 0.42},
+                    ),
+                ),
+            ),
+            "steps": (StepFacts(name="ingest", seconds=75.2, peak_memory_bytes=123_456_789, cached=True),),
+        }
+    )
+
+
+def cells(line: str) -> list[str]:
+    return [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+
+
+def plain(cell: str) -> str:
+    """A cell as it is read."""
+    text = re.sub(r"\\([\\`*_|~\]#+-])", r"\1", cell)
+    return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+
+
+def tables(markdown: str) -> list[tuple[list[str], Rows]]:
+    """Every table as its heading and rows, as they are read."""
+    found: list[tuple[list[str], Rows]] = []
+    lines = markdown.splitlines()
+    for i, line in enumerate(lines):
+        if re.fullmatch(r"(\|-+)+\|", line):
+            rows: Rows = []
+            for row in lines[i + 1 :]:
+                if not row.startswith("|"):
+                    break
+                rows.append([plain(cell) for cell in cells(row)])
+            assert len(cells(line)) == len(cells(lines[i - 1]))
+            found.append(([plain(cell) for cell in cells(lines[i - 1])], rows))
+    return found
+
+
+def table(markdown: str, *heading: str) -> Rows:
+    """The rows of the one table whose heading begins so."""
+    (rows,) = [rows for head, rows in tables(markdown) if tuple(head[: len(heading)]) == heading]
+    return rows
+
+
+class Page(HTMLParser):
+    """The elements of a page, its figures by path, and its tables."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.figures: list[tuple[str, str]] = []
+        self.text = ""
+        self._path, self._tag, self._inside = "", "", ""
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if path := dict(attrs).get("data-path"):
+            self._path, self._tag, self._inside = path, tag, ""
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+        self._inside += data
+
+    def handle_endtag(self, tag: str) -> None:
+        if self._path and tag == self._tag:
+            self.figures.append((self._path, self._inside))
+            self._path = ""
+
+
+UNITS = {"%": 0.01, "kB": 1e3, "MB": 1e6, "ms": 1e3, "k": 1e3, "M": 1e6}
+
+
+def shown_numbers(text: str) -> Iterator[tuple[float, float]]:
+    """Every number of a text in the JSON's unit, and half of its last digit."""
+    text = text.replace("1 min 15 s", "75 s").removeprefix("< ")
+    for sign, digits, unit in re.findall(r"(-?)\+?([\d,]*\.?\d+(?:e-?\d+)?)(?: ?(%|kB|MB|ms|k|M)(?!\w))?", text):
+        scale = UNITS.get(unit, 1.0)
+        _, _, decimals = digits.partition(".")
+        yield float(digits.replace(",", "")) * (-1 if sign else 1) * scale, 0.51 * scale * 10 ** -len(decimals)
+
+
+def at(tree: Any, path: str) -> list[float]:
+    """The numbers of the JSON at a path."""
+    for part in path.strip("/").split("/"):
+        name = part.replace("~1", "/").replace("~0", "~")
+        tree = tree[int(name)] if isinstance(tree, list) else tree[name]
+    values = [tree["value"], tree["low"], tree["high"]] if isinstance(tree, dict) else [tree]
+    return [float(value) for value in values if value is not None]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("classes", [("no", "yes"), (0, 1, 2), (False, True)], ids=str)
+def test_every_figure_of_the_page_is_the_jsons(report: Make, language: str, classes: tuple[object, ...]) -> None:
+    """Read off the page with its unit, each is the number at its path, to its last digit."""
+    one = rich_report(report, language=language, classes=classes)
+    tree, figures = json.loads(one.model_dump_json()), Page(to_html(one)).figures
+    assert len(figures) > 150
+    for path, text in figures:
+        shown, held = list(shown_numbers(text)), at(tree, path)
+        assert len(shown) == len(held), (path, text)
+        for (number, slack), value in zip(shown, held, strict=True):
+            assert abs(number - value) <= slack or text == "< .001", (path, text, value)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_markdown_has_the_figures_of_the_page(report: Make, language: str) -> None:
+    """All of them, in the same order: so they are the JSON's, too."""
+    one = rich_report(report, language=language)
+    shown = [cell for _, rows in tables(to_markdown(one)) for row in rows for cell in row]
+    place = 0
+    for path, text in Page(to_html(one)).figures:
+        assert text in shown[place:], path
+        place = shown.index(text, place) + 1
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("classes", [("no", "yes"), (0, 1, 2), tuple("abcdefghijklmnopqrstuvwxyz")], ids=len)
+def test_every_table_is_whole(report: Make, language: str, classes: tuple[object, ...]) -> None:
+    """Each row has a cell for each heading; nothing is left of a template."""
+    one = rich_report(report, language=language, classes=classes)
+    for page in (to_markdown(one), to_card(one)):
+        for heading, rows in tables(page):
+            assert rows, heading
+            assert {len(row) for row in rows} == {len(heading)}, heading
+        assert not re.search(r"\{\{|\{%|None|Undefined", page.split("```")[0])
+
+
+def test_the_first_table_has_the_headline_figures(report: Make) -> None:
+    """One row per model, the teacher first; a teacher retains nothing and agrees with nobody."""
+    one = report()
+    rows = table(to_markdown(one), "model", "ROC AUC")
+    for row, card in zip(rows, one.scorecards.cards, strict=True):
+        cost = card.cost
+        assert cost is not None
+        retained = None if card.role == "teacher" else card.retention["auc_roc"].value
+        assert row == [
+            card.label,
+            formats.estimate(card.quality.metrics["auc_roc"]),
+            formats.percent(retained),
+            formats.estimate(card.quality.metrics["log_loss"]),
+            formats.percent(card.agreement.rate if card.agreement else None),
+            formats.count(cost.params),
+            formats.size(cost.bytes),
+            formats.duration(cost.latency_p50_us),
+            formats.rate(cost.rows_per_second),
+        ]
+
+
+def test_every_metric_and_every_cost_of_every_model_is_there(report: Make) -> None:
+    """With its direction; what was not measured is a dash."""
+    one = report()
+    found = [
+        {row[0]: row[1:] for row in rows} for head, rows in tables(to_markdown(one)) if head[:2] == ["", "teacher big"]
+    ]
+    quality, costs = found
+    assert list(quality) == [f"{m.title} {'↑' if m.bigger_is_better else '↓'}" for m in METRICS.values()]
+    assert list(costs) == [info.title for info in COSTS.values()]
+    assert costs[COSTS["peak_memory_bytes"].title] == ["–"] * 3
+
+
+def test_signs_of_percentages(report: Make) -> None:
+    """What is saved is positive, what costs more negative, and words never hold a double negation."""
+    one = report()
+    teacher, student, control = one.scorecards.cards
+    student = student.model_copy(update={"compression": student.compression | {"bytes": 0.75, "latency_p50_us": -0.25}})
+    cards = one.scorecards.model_copy(update={"cards": (teacher, student, control)})
+    markdown = to_markdown(one.model_copy(update={"scorecards": cards}))
+    found = next(
+        {row[0]: row[1] for row in rows}
+        for head, rows in tables(markdown)
+        if head[:2] == ["", "student small"] and rows[0][0] == "Parameters"
+    )
+    assert (found["Size"], found["Latency, median"]) == ("+75.0 %", "-25.0 %")
+    assert "75.0 % saved" in markdown
+    assert "25.0 % more" in markdown
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_odd_names_are_names_and_no_markup(report: Make, name: str, language: str) -> None:
+    """A pipe, a tag, a link or a line break of a column breaks no table and runs nothing."""
+    warning = Finding(code="slice_lost", severity="warning", text=f"lost where {name} = 1")
+    one = rich_report(report, column=name, language=language, findings=(warning,), classes=(name, "<b>yes</b>"))
+    markdown, page, card = to_markdown(one), Page(to_html(one)), to_card(one)
+    shown = " ".join(name.split())
+    columns = [rows for _, rows in tables(markdown) if any(row[0] == shown for row in rows)]
+    assert len(columns) >= 2
+    tags = {tag for tag, _ in page.tags}
+    assert not tags & {"script", "b0", "iframe", "object"}
+    assert name in page.text
+    for text in (markdown, card):
+        assert "<script" not in text
+        assert not re.search(r"(?<!\\)\]\(javascript", text)
+
+
+def test_the_page_stands_alone(report: Make) -> None:
+    """No script, no address but data; pictures have words for those who cannot see them."""
+    html = to_html(rich_report(report), (DRAWING,))
+    page = Page(html)
+    assert "script" not in {tag for tag, _ in page.tags}
+    for tag, attributes in page.tags:
+        for name in ("src", "href"):
+            address = attributes.get(name) or "#"
+            assert address.startswith(("#", "data:")), (tag, address)
+        assert not any(name.startswith("on") for name in attributes)
+        if tag == "img":
+            assert attributes["alt"]
+    assert "(2 of 3 rows)" in page.text
+    assert "url(" not in html
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("action", ["promote", "keep_staged", "refuse"])
+def test_the_verdict_is_the_first_sentence(report: Make, action: str, language: str) -> None:
+    """With its candidate and its reason in figures."""
+    one = report()
+    gates = one.verdict.judgements
+    winner = None if action == "refuse" else "small"
+    fields = {
+        "action": action,
+        "winner": winner,
+        "reason": "because",
+        "judgements": gates,
+        "staged": StagedModel(version="3"),
+    }
+    teacher, student, control = one.scorecards.cards
+    student = student.model_copy(update={"versus_staged": student.lift})
+    cards = one.scorecards.model_copy(update={"cards": (teacher, student, control)})
+    verdict = Verdict.model_validate(fields)
+    lines = to_markdown(
+        one.model_copy(update={"verdict": verdict, "scorecards": cards, "language": language})
+    ).splitlines()
+    sentence = lines[4]
+    assert sentence.startswith("**")
+    assert "small" in sentence
+    if action == "promote":
+        assert formats.percent(student.retention["auc_roc"].value) in sentence
+    if (action, language) == ("refuse", "en"):
+        assert "no student passed every gate. small failed “size of the file”" in sentence
+
+
+def test_warnings_stand_before_the_tables(report: Make) -> None:
+    """They are read first, and what follows comes after them."""
+    warning = Finding(code="few_rows", severity="warning", text="The test split has only 90 rows")
+    result = Finding(code="kept", severity="result", text="small keeps everything")
+    markdown = to_markdown(report(findings=(warning, result)))
+    assert markdown.index("> Warning: The test split has only 90 rows.") < markdown.index("- small keeps everything.")
+    assert markdown.index("- small keeps everything.") < markdown.index("| model |")
+
+
+def test_two_classes_need_no_table_per_class(report: Make) -> None:
+    """The metrics speak of the positive class already."""
+    assert "per class" not in to_markdown(report())
+    assert "F1 per class" in to_markdown(report(classes=(0, 1, 2)))
+
+
+def test_labels_taken_in_sample_are_marked(report: Make) -> None:
+    """They are too good to be true; a ready-made teacher is named."""
+    facts = SoftLabelFacts(method="in_sample", folds=None, train_log_loss=0.01)
+    assert "labelled in sample, by a teacher that had seen them (log loss of these labels .0100)" in to_markdown(
+        report(soft_labels=facts)
+    )
+    assert "by cross-fitting over 5 folds" in to_markdown(report())
+    named = facts.model_copy(update={"ready_made": "models:/churn/3"})
+    assert "by the ready-made models:/churn/3, in sample" in to_markdown(report(soft_labels=named))
+
+
+def test_costs_that_were_not_measured_are_left_out(report: Make) -> None:
+    """The page says so; nothing is drawn up of nothing."""
+    one = report()
+    bare = [card.model_copy(update={"cost": None, "compression": {}}) for card in one.scorecards.cards]
+    one = one.model_copy(update={"scorecards": one.scorecards.model_copy(update={"cards": tuple(bare)})})
+    assert "Costs were not measured" in to_markdown(one)
+    assert "Costs were not measured" in to_html(one)
+    assert to_card(one)
+
+
+def test_models_without_intervals_or_controls(report: Make) -> None:
+    """Too few groups to resample, and a report of a library call that trained no control."""
+    one = report()
+    teacher, student, _ = one.scorecards.cards
+    student = student.model_copy(update={"lift": {}})
+    cards = one.scorecards.model_copy(update={"cards": (teacher, student)})
+    assert "No controls were trained" in to_markdown(one.model_copy(update={"scorecards": cards}))
+
+
+def test_the_settings_can_be_copied_out(report: Make) -> None:
+    """The last block is a config that makes the run again."""
+    markdown = to_markdown(report())
+    assert yaml.safe_load(markdown.split("```yaml")[1].split("```")[0]) == {"parameters": {"seed": 0}}
+
+
+def test_a_share_of_columns_is_k_over_d(report: Make) -> None:
+    """Two of eight are a quarter, in words, in the table and in the JSON."""
+    one = rich_report(report)
+    assert "small needs 2 of 8 columns (25.0 %)" in to_markdown(one)
+    assert json.loads(one.model_dump_json())["selections"][0]["share"] == 0.25
+    assert Report.model_validate_json(one.model_dump_json()) == one
+
+
+def test_the_model_card_has_the_papers_nine_parts(report: Make) -> None:
+    """Mitchell et al. (2019), section 4."""
+    card = to_card(report())
+    assert re.findall(r"^## (.*)$", card, re.MULTILINE) == [
+        "Model details",
+        "Intended use",
+        "Factors",
+        "Metrics",
+        "Evaluation data",
+        "Training data",
+        "Quantitative analyses",
+        "Ethical considerations",
+        "Caveats and recommendations",
+    ]
+
+
+def test_an_illustrated_report_comes_back(report: Make) -> None:
+    """Numbers and drawings; every form is among its files."""
+    one = IllustratedReport(rich_report(report), (DRAWING,))
+    back = IllustratedReport.from_files(one.to_files())
+    assert back == one
+    assert set(back.files) == {"report.md", "report.html", "report.json", "model_card.md", "plots/roc.svg"}
+
+
+def test_files_are_written_whole_and_replaced(tmp_path: Any) -> None:
+    """Folders are made; no partial file stays behind."""
+    folder = tmp_path / "reports" / "toy"
+    write_report({"report.md": b"old", "plots/a.svg": b"<svg/>"}, folder)
+    write_report({"report.md": "näher".encode()}, folder)
+    assert sorted(path.name for path in folder.rglob("*")) == ["a.svg", "plots", "report.md"]
+    assert (folder / "report.md").read_text(encoding="utf-8") == "näher"
