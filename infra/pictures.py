@@ -13,11 +13,11 @@ from selenium.webdriver.common.by import By
 PAGE = Path("reports/flights/report.html")
 PICTURES = Path("docs/pictures")
 WIDTH, HEIGHT = 1240, 900
-FIGURE = "plot-quality_cost"
+FIGURE = "plot-front"
 
 
 def main() -> None:
-    """Write ``report.png``, the report's first screen, and ``quality_cost.png``, one of its figures."""
+    """Write ``report.png``, the report's first screen, and ``front.png``, one of its figures."""
     binary, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if not PAGE.exists():
         sys.exit(f"{PAGE} must be there, it is not; `make run` writes it")
@@ -31,7 +31,7 @@ def main() -> None:
     with webdriver.Chrome(options=options, service=Service(driver)) as browser:
         browser.get(PAGE.resolve().as_uri())
         browser.save_screenshot(str(PICTURES / "report.png"))
-        browser.find_element(By.ID, FIGURE).screenshot(str(PICTURES / "quality_cost.png"))
+        browser.find_element(By.ID, FIGURE).screenshot(str(PICTURES / "front.png"))
 
 
 if __name__ == "__main__":

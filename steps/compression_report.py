@@ -18,8 +18,10 @@ from distillery.distillation import SoftLabels
 from distillery.evaluation import Predictions, Scorecards
 from distillery.promotion import Verdict
 from distillery.report.build import build_report
+from distillery.report.illustrate import illustrate
 from distillery.report.model import Origin
 from distillery.report.render import IllustratedReport, write_report
+from distillery.report.scene import Scene
 from distillery.students import Student
 from distillery.teachers import Teacher
 from materializers import ReportMaterializer
@@ -38,7 +40,7 @@ def compression_report(
     soft_labels: SoftLabels,
     scorecards: Scorecards,
     verdict: Verdict,
-    predictions: Predictions,  # noqa: ARG001  the pictures are drawn from it
+    predictions: Predictions,
     students: list[Student],
     controls: list[Student],
     config: DistillConfig,
@@ -61,7 +63,9 @@ def compression_report(
         origin=_origin(config),
         spec=config.report,
     )
-    illustrated = IllustratedReport(report)
+    illustrated = illustrate(
+        Scene(report, table, predictions, soft_labels, teacher, {s.spec.title: s for s in students}), config.report
+    )
     for name, content in illustrated.files.items():
         mlflow.log_text(content.decode(), f"report/{name}")
     log_validation(validation)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,7 +14,7 @@ from distillery.data.splits import SplitSpec
 from distillery.errors import DataError
 from distillery.networks.selection import Gates
 from distillery.networks.settings import FeaturesSpec
-from distillery.students import CNNSpec, FactorizedMLPSpec, MLPSpec, load_student
+from distillery.students import CNNSpec, DecisionTreeSpec, FactorizedMLPSpec, MLPSpec, load_student
 from distillery.teachers import CNNTeacherSpec
 from tests.test_models import lesson_of
 
@@ -55,6 +57,62 @@ def test_the_selection_is_saved(table):
     loaded = load_student(student.to_files())
     assert loaded.selected_features == student.selected_features
     assert len(loaded.selected_features) == 2
+
+
+def test_the_path_of_the_gates_ends_at_the_scores(table):
+    """λ grows by its factor each epoch, gates close one after the other, and the last μ are the scores."""
+    features = FeaturesSpec(at_most=2, penalty=2e-3, growth=1.5)
+    spec = FactorizedMLPSpec(widths=(16,), **QUICK, features=features)
+    student = spec.fit(lesson_of(table), seed=0)
+    path = student.gate_path
+    assert sorted(path.columns) == sorted(table.schema.names)
+    assert path.penalties == pytest.approx([2e-3 * 1.5**epoch for epoch in range(len(path.gates))])
+    assert len(path.gates[0]) == 8
+    last = dict(zip(path.columns, path.gates[-1], strict=True))
+    assert {one.name: pytest.approx(one.score, abs=1e-6) for one in student.selected_features}.items() <= last.items()
+    still_open = [sum(mu > 0 for mu in gates) for gates in path.gates]
+    assert still_open[0] > 2
+    assert still_open[-1] <= 2
+    assert min(still_open[:-1]) > 2
+    assert load_student(student.to_files()).gate_path == path
+
+
+def test_a_selection_without_gates_has_no_path(table):
+    """Nor has a student whose file is older than paths, or one that selects nothing."""
+    spec = MLPSpec(widths=(4,), **QUICK, features=FeaturesSpec(at_most=2, method="permutation"))
+    student = spec.fit(lesson_of(table), seed=0)
+    assert student.gate_path is None
+    files = student.to_files()
+    old = {name: json.loads(files["selected.json"])[name] for name in ("names", "scores")}
+    loaded = load_student({**files, "selected.json": json.dumps(old).encode()})
+    assert (loaded.gate_path, loaded.selected_features) == (None, student.selected_features)
+    assert MLPSpec(widths=(4,), **QUICK).fit(lesson_of(table), seed=0).gate_path is None
+
+
+def test_factors_are_the_norms_of_the_first_matrix(table):
+    """Of each column's own components, in the order of the schema; they survive saving."""
+    student = FactorizedMLPSpec(widths=(16,), rank=3, **QUICK).fit(lesson_of(table), seed=0)
+    network = student.fitted.network
+    first, owner = network.body[0].weight.detach().numpy(), network.encoder.owner.numpy()
+    encoded = [column.name for column in student.schema.encoded]
+    expected = [
+        [np.linalg.norm(first[factor, owner == encoded.index(name)]) for name in student.schema.names]
+        for factor in range(3)
+    ]
+    np.testing.assert_allclose(student.factors(), expected, rtol=1e-5)
+    np.testing.assert_array_equal(load_student(student.to_files()).factors(), student.factors())
+
+
+def test_what_is_not_factorized_has_no_factors(table):
+    """A dense network, one of so high a rank that factors save nothing, one without a hidden layer, and no network."""
+    lesson = lesson_of(table)
+    specs = [
+        MLPSpec(widths=(4,), **QUICK),
+        FactorizedMLPSpec(widths=(4,), rank=50, **QUICK),
+        MLPSpec(widths=(), **QUICK),
+        DecisionTreeSpec(),
+    ]
+    assert [spec.fit(lesson, seed=0).factors() for spec in specs] == [None] * 4
 
 
 @pytest.mark.parametrize(("share", "kept"), [(0.2, 1), (0.25, 2), (0.3, 2), (1.0, 8), (0.01, 1)])

@@ -9,11 +9,12 @@ from typing import Any, final
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
 
 from distillery.data.model import Model
 from distillery.data.schema import Column
 from distillery.evaluation._rows import decide
-from distillery.report.plots.style import CLASS_MARKERS, CLASSES, TEAL, ramp
+from distillery.report.plots.style import CLASS_MARKERS, CLASSES, DEEPEST, TEAL, ramp
 from distillery.report.plots.svg import INK, Sheet
 from distillery.report.plots.view import MOST_PANELS, SEED, Shown, View, across, bounded
 from distillery.report.scene import Drawing
@@ -168,17 +169,16 @@ class Field:
                 ax.contour(*self._middles, p, levels=crossed, colors=INK, linewidths=width, linestyles="solid")
 
     def _draw_regions(self, sheet: Sheet, ax: Axes, decided: np.ndarray) -> None:
-        """Fill what each class is decided for, and name the larger regions."""
-        for k in np.unique(decided):
+        """Fill what each class is decided for; name the larger regions and draw their borders."""
+        shades = np.array([to_rgba(colour, DEEPEST) for colour in self.colours])
+        ax.pcolormesh(*self._edges, shades[decided], edgecolor="none", rasterized=True)
+        classes, cells = np.unique(decided, return_counts=True)
+        for k in classes[cells >= LEAST_SHARE * decided.size]:
             here = decided == k
-            filled = np.ma.masked_where(~here, here.astype(float))
-            style: dict[str, Any] = {"cmap": ramp(self.colours[k]), "vmin": 0, "vmax": 1}
-            ax.pcolormesh(*self._edges, filled, edgecolor="none", rasterized=True, **style)
             if self.lines and not here.all():
                 ax.contour(*self._middles, here.astype(float), levels=[0.5], colors=INK, linewidths=0.8)
-            if here.mean() >= LEAST_SHARE:
-                x, y = self._inside(here)
-                ax.text(x, y, sheet.say(self.classes[k], 12), ha="center", va="center", fontsize=9, weight="bold")
+            x, y = self._inside(here)
+            ax.text(x, y, sheet.say(self.classes[k], 12), ha="center", va="center", fontsize=9, weight="bold")
 
     def _inside(self, here: np.ndarray) -> tuple[float, float]:
         """Return the middle of the cell of a region that is nearest to the region's middle."""

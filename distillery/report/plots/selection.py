@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from distillery.report.model import FactorFacts, GatePath, SelectionFacts
+from distillery.report.model import FactorFacts, SelectionFacts
 from distillery.report.plots.style import CLASSES, GREY, ramp
 from distillery.report.plots.svg import INK, Sheet
 from distillery.report.plots.view import MOST_PANELS, Shown, View, across
 from distillery.report.scene import Drawing
+from distillery.students import GatePath
 
 MOST_GATES, MOST_LABELLED, MOST_FACTORS = 20, 8, 24
 DASHES = ("-", (0, (4, 1.5)), (0, (1, 1)), (0, (6, 1.5, 1, 1.5)))

@@ -11,6 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
+from threadpoolctl import threadpool_limits
 
 from distillery.evaluation._rows import decide
 from distillery.report.plots.encode import as_points
@@ -125,7 +126,8 @@ def tsne(view: View) -> Drawing | None:
 def neighbourhoods(points: np.ndarray) -> np.ndarray:
     """Return t-SNE's plane ``(n, 2)`` of points ``(n >= 10, p >= 2)``; the same for the same points."""
     dimensions = min(TSNE_DIMENSIONS, *points.shape)
-    reduced = PCA(dimensions, svd_solver="full").fit_transform(points)
     perplexity = min(30.0, (len(points) - 1) / 3)
-    embedding = TSNE(perplexity=perplexity, init="pca", random_state=SEED, max_iter=TSNE_STEPS, n_jobs=1)
-    return np.asarray(embedding.fit_transform(reduced))
+    embedding = TSNE(perplexity=perplexity, init="pca", random_state=SEED, max_iter=TSNE_STEPS)
+    with threadpool_limits(1):  # so few rows are slower on many, and their sums differ from run to run
+        reduced = PCA(dimensions, svd_solver="full").fit_transform(points)
+        return np.asarray(embedding.fit_transform(reduced))
