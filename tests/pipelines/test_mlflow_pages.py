@@ -7,7 +7,7 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from distillery.report.card import to_card
+from distillery.report.render import to_card
 from steps._pages import VIEW_TAG, VIEWS, WRITTEN_TAG, about_card, digest
 from steps._registry import DESCRIPTION_LIMIT
 
