@@ -235,6 +235,37 @@ def test_in_sample_labels_are_marked_in_the_report(run, parameters):
     assert any("in sample" in warning for warning in report.warnings)
 
 
+def test_a_report_holds_what_was_looked_at(run, parameters):
+    """Answers of every model, slices, importances, gate paths, factors and training histories."""
+    small = {"kind": "factorized_mlp", "widths": [16], "rank": 2, "epochs": 3, "batch_size": 128, "quantize": "int8"}
+    small["features"] = {"at_most": 3, "epochs": 3}
+    teacher = {"kind": "mlp", "widths": [16], "epochs": 3, "batch_size": 128}
+    record = run({**parameters, "teacher": teacher, "students": [small]})
+    report = record.steps["compression_report"].outputs["report"][0].load().report
+    cards, student = report.scorecards, record.steps["train_student_factorized_mlp"].outputs["student"][0].load()
+    test = record.steps["ingest"].outputs["table"][0].load().rows("test")
+
+    predictions = record.steps["evaluate"].outputs["predictions"][0].load()
+    assert set(predictions.proba) == {(card.role, card.name) for card in cards.cards}
+    for card in cards.cards:
+        hit = predictions.of(card.role, card.name).argmax(axis=1) == predictions.y
+        assert hit.mean() == pytest.approx(card.quality.metrics["accuracy"].value)
+    deployed = student.exported().predict_proba(test.features)  # what is quantized answers by its file
+    np.testing.assert_allclose(predictions.of("student", "factorized_mlp"), deployed, atol=1e-6)
+
+    assert cards.students[0].slices.looked_at > 0
+    needed = {one.name for one in cards.students[0].importance.columns if one.rises}
+    assert needed <= set(student.schema.names)
+    assert len(cards.students[0].importance.columns) == 5
+    assert report.gate_paths == {"factorized_mlp": student.gate_path}
+    assert np.shape(report.factors[0].weights) == (2, 3)
+    assert [(one.role, len(one.history)) for one in report.training] == [
+        ("teacher", 3),
+        ("student", 3),
+        ("control", 3),
+    ]
+
+
 def test_privileged_columns_reach_the_teacher_only(run, parameters):
     """Student and signature do without them."""
     source = {**parameters["source"], "privileged": ["income"]}

@@ -33,7 +33,7 @@ def logged(tracking, parameters):
 
 
 def report_of(record):
-    return record.steps["compression_report"].outputs["report"][0].load()
+    return record.steps["compression_report"].outputs["report"][0].load().report
 
 
 def curves(tracking, run):

@@ -163,13 +163,13 @@ class Page(HTMLParser):
             self._path = ""
 
 
-UNITS = {"%": 0.01, "kB": 1e3, "MB": 1e6, "ms": 1e3, "k": 1e3, "M": 1e6}
+UNITS = {"%": 0.01, "kB": 1e3, "MB": 1e6, "GB": 1e9, "ms": 1e3, "k": 1e3, "M": 1e6}
 
 
 def shown_numbers(text: str) -> Iterator[tuple[float, float]]:
     """Every number of a text in the JSON's unit, and half of its last digit."""
     text = text.replace("1 min 15 s", "75 s").removeprefix("< ")
-    for sign, digits, unit in re.findall(r"(-?)\+?([\d,]*\.?\d+(?:e-?\d+)?)(?: ?(%|kB|MB|ms|k|M)(?!\w))?", text):
+    for sign, digits, unit in re.findall(r"(-?)\+?([\d,]*\.?\d+(?:e-?\d+)?)(?: ?(%|kB|MB|GB|ms|k|M)(?!\w))?", text):
         scale = UNITS.get(unit, 1.0)
         _, _, decimals = digits.partition(".")
         yield float(digits.replace(",", "")) * (-1 if sign else 1) * scale, 0.51 * scale * 10 ** -len(decimals)
