@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, final
@@ -37,12 +38,20 @@ class ColumnDrift(BaseModel):
 
     @property
     def excess(self) -> float:
-        """How far beyond the threshold, as a ratio: above 1 is drifted, 0 where nothing could be compared."""
+        """How far to the threshold or beyond: from 1 on it is drifted, 0 where nothing could be compared.
+
+        A distance over its threshold; of p-values the ratio of their logarithms.
+
+        >>> def told(kind, score, threshold):
+        ...     return ColumnDrift(column="x", method="m", kind=kind, score=score, threshold=threshold, drifted=True)
+        >>> told("distance", 0.2, 0.1).excess, told("p_value", 1e-6, 1e-3).excess
+        (2.0, 2.0)
+        """
         if self.score is None:
             return 0.0
         if self.kind == "distance":
             return self.score / self.threshold
-        return self.threshold / max(self.score, 1e-300)
+        return math.log(max(self.score, 1e-300)) / math.log(self.threshold)
 
 
 class SplitDrift(BaseModel):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +14,8 @@ from scipy import stats
 
 from distillery.data.drift.pairs import NUMERIC, Method, Pair
 
-TABLES = 9_999  # random tables drawn for a p-value, at least
+TABLES = 10_000  # random tables drawn at a time
+HITS = 10  # so many of them as unlikely as what was seen settle a p-value
 ENOUGH = 5  # expected counts from here on follow the chi-square distribution
 
 
@@ -72,6 +72,15 @@ def homogeneity(train: pd.Series, other: pd.Series, threshold: float) -> float:
     statistic = ((seen - expected) ** 2 / expected).sum()
     if expected.min() >= ENOUGH:
         return float(stats.chi2.sf(statistic, seen.shape[1] - 1))
-    tables = stats.random_table(seen.sum(1), seen.sum(0)).rvs(max(TABLES, math.ceil(2 / threshold)), random_state=0)
-    drawn = ((tables - expected) ** 2 / expected).sum((1, 2))
-    return float((1 + np.sum(drawn >= statistic * (1 - 1e-12))) / (1 + len(tables)))
+    return _drawn(seen, statistic, threshold)
+
+
+def _drawn(seen: np.ndarray, statistic: float, threshold: float) -> float:
+    """Return the share of random tables ``(2, K)`` as far from their expectation, until that is settled."""
+    tables, expected = stats.random_table(seen.sum(1), seen.sum(0)), stats.contingency.expected_freq(seen)
+    rng, hits, drawn = np.random.default_rng(0), 0, 0
+    while hits < HITS and drawn < 2 / threshold:
+        some = tables.rvs(TABLES, random_state=rng)
+        hits += int(np.sum(((some - expected) ** 2 / expected).sum((1, 2)) >= statistic * (1 - 1e-12)))
+        drawn += TABLES
+    return (1 + hits) / (1 + drawn)
