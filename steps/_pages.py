@@ -16,10 +16,10 @@ from distillery.errors import shortlist
 from distillery.evaluation import Comparison, Cost, Scorecard, Scorecards
 from distillery.promotion import Verdict
 from distillery.report.formats import cell, count, duration, estimate, number, percent, signed, size
+from distillery.report.render import CARD
 from distillery.students import Trial
 
 WRITTEN_TAG = "distillery.description"  # digest of the description that we wrote last
-CARD_FILE = "model_card.md"
 ROLES = {
     "teacher": "The strong model that the students learn from",
     "student": "A candidate, taught by the teacher",
@@ -126,7 +126,7 @@ def about_model(config: DistillConfig, schema: Schema, experiment: str) -> str:
         target=_target(schema),
         model=config.model_name,
         experiment=experiment,
-        card=CARD_FILE,
+        card=CARD,
     )
 
 
@@ -224,7 +224,7 @@ def shortened(card: str, limit: int) -> str:
     """
     if len(card) <= limit:
         return card
-    note = f"\n\n*Shortened here; the whole card is `{CARD_FILE}` among the version's files.*"
+    note = f"\n\n*Shortened here; the whole card is `{CARD}` among the version's files.*"
     room = limit - len(note)
     borders = [m.start() for m in re.finditer(r"^#{1,6} ", card, flags=re.MULTILINE)]
     outside_code = [b for b in borders if 0 < b <= room and card[:b].count("```") % 2 == 0]

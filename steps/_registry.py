@@ -30,7 +30,8 @@ from distillery.errors import ArtifactError, InputError, one_line
 from distillery.export import OnnxModel
 from distillery.export.model import output_name
 from distillery.promotion import StagedModel
-from steps._pages import CARD_FILE, WRITTEN_TAG, about_version, digest, is_ours, shortened
+from distillery.report.render import CARD
+from steps._pages import WRITTEN_TAG, about_version, digest, is_ours, shortened
 
 STAGING, PREVIOUS = "staging", "previous-staging"
 DIGEST_TAG, BYTES_TAG = "distillery.dataset_digest", "distillery.cost.bytes"
@@ -184,7 +185,7 @@ def log_student(exported: OnnxModel, example: pd.DataFrame, card: str) -> str:
             input_example=rows,
             pip_requirements=requirements(),
         )
-    with _file(CARD_FILE, card.encode()) as path:
+    with _file(CARD, card.encode()) as path:
         MlflowClient().log_model_artifact(str(info.model_id), path)
     return str(info.model_uri)
 

@@ -79,13 +79,12 @@ def raw() -> pd.DataFrame:
     return frame
 
 
-@pytest.fixture
-def parameters(raw: pd.DataFrame, tmp_path: Path, request: pytest.FixtureRequest) -> dict[str, Any]:
-    """A fast run's parameters, with a scenario of the test's own."""
-    path = tmp_path / "churn.csv"
+def fast_parameters(raw: pd.DataFrame, folder: Path, scenario: str) -> dict[str, Any]:
+    """A fast run's parameters; its table and reports lie in a folder."""
+    path = folder / "churn.csv"
     raw.to_csv(path, index=False)
     return {
-        "scenario": request.node.name.replace("[", ".").replace("]", "")[:60],
+        "scenario": scenario,
         "source": {"kind": "file", "path": str(path), "target": "churned", "group": "household"},
         "validation": {"drift": False},  # its library takes seconds to import
         "teacher": FAST_TEACHER,
@@ -94,8 +93,14 @@ def parameters(raw: pd.DataFrame, tmp_path: Path, request: pytest.FixtureRequest
         "students": [FAST_MLP],
         "evaluation": {"replicates": 20, "cost": False},
         "gates": OPEN_GATES,
-        "report": {"folder": str(tmp_path / "reports")},
+        "report": {"folder": str(folder / "reports")},
     }
+
+
+@pytest.fixture
+def parameters(raw: pd.DataFrame, tmp_path: Path, request: pytest.FixtureRequest) -> dict[str, Any]:
+    """A fast run's parameters, with a scenario of the test's own."""
+    return fast_parameters(raw, tmp_path, request.node.name.replace("[", ".").replace("]", "")[:60])
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ def card(role, name, loss, valid):
         kind="mlp",
         label=f"{role} {name}",
         rows=1234,
-        quality=Quality(metrics=values, per_class=()),
+        quality=Quality(metrics=values, per_class=(), overconfidence=values["ece"]),
         valid_log_loss=valid,
         agreement=None if role == "teacher" else agreement,
     )
