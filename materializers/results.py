@@ -113,3 +113,6 @@ class PredictionsMaterializer(FilesMaterializer):
 
     def from_files(self, files: Mapping[str, bytes]) -> Predictions:
         return Predictions.from_files(files)
+
+    def extract_metadata(self, data: Predictions) -> dict[str, MetadataType]:
+        return {"rows": len(data.y), "models": [f"{role} {name}" for role, name in data.proba]}

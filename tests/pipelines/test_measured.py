@@ -67,7 +67,7 @@ def test_a_cached_step_has_the_figures_of_the_run_that_made_it(run, parameters, 
 def test_zenml_sees_the_step_itself():
     """Signature, outputs, source and place are those of the function below the decorator."""
     assert next(iter(inspect.signature(evaluate.entrypoint).parameters)) == "table"
-    assert list(evaluate.entrypoint_definition.outputs) == ["scorecards", "verdict"]
+    assert list(evaluate.entrypoint_definition.outputs) == ["scorecards", "verdict", "predictions"]
     assert evaluate.resolve().import_path == "steps.evaluate.evaluate"
     assert "evaluate_models(" in evaluate.source_code
 
