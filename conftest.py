@@ -3,6 +3,7 @@
 import atexit
 import os
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
@@ -20,6 +21,8 @@ os.environ.update(
     OMP_NUM_THREADS="1",  # tiny fits lose more to waiting threads than they gain
 )
 Path(_STORE, "repository").mkdir()
+if not hasattr(sys.modules["__main__"], "__file__"):  # a worker of pytest-xdist; ZenML looks for sources beside it
+    sys.modules["__main__"].__file__ = __file__
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

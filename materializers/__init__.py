@@ -2,6 +2,7 @@
 
 from materializers.models import StudentMaterializer as StudentMaterializer
 from materializers.models import TeacherMaterializer as TeacherMaterializer
+from materializers.results import DriftMaterializer as DriftMaterializer
 from materializers.results import PredictionsMaterializer as PredictionsMaterializer
 from materializers.results import ReportMaterializer as ReportMaterializer
 from materializers.results import ScorecardsMaterializer as ScorecardsMaterializer
@@ -11,6 +12,7 @@ from materializers.soft_labels import SoftLabelsMaterializer as SoftLabelsMateri
 from materializers.table import TableMaterializer as TableMaterializer
 
 __all__ = [
+    "DriftMaterializer",
     "PredictionsMaterializer",
     "ReportMaterializer",
     "ScorecardsMaterializer",

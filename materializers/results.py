@@ -1,4 +1,4 @@
-"""Validation reports, scorecards, verdicts and reports as the JSON that pydantic reads back; predictions as arrays."""
+"""What was found, as the JSON that pydantic reads back; predictions as arrays, Evidently's page beside its figures."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from zenml.enums import ArtifactType
 from zenml.metadata.metadata_types import MetadataType
 
+from distillery.data.drift import Drift
 from distillery.data.validation import ValidationReport
 from distillery.evaluation import Predictions, Scorecards
 from distillery.promotion import Verdict
@@ -40,6 +41,26 @@ class ValidationReportMaterializer(_JsonMaterializer):
 
     def extract_metadata(self, data: ValidationReport) -> dict[str, MetadataType]:
         return {"success": data.success, "expectations": len(data.results), "failed": len(data.failures)}
+
+
+class DriftMaterializer(FilesMaterializer):
+    """Drift between splits; the dashboard shows Evidently's page."""
+
+    ASSOCIATED_TYPES: ClassVar[tuple[type[Any], ...]] = (Drift,)
+    ASSOCIATED_ARTIFACT_TYPE: ClassVar[ArtifactType] = ArtifactType.DATA_ANALYSIS
+
+    def to_files(self, data: Drift) -> Mapping[str, bytes]:
+        return data.to_files()
+
+    def from_files(self, files: Mapping[str, bytes]) -> Drift:
+        return Drift.from_files(files)
+
+    def pages(self, data: Drift) -> Mapping[str, str]:
+        return {name: page.decode() for name, page in data.pages.items()}
+
+    def extract_metadata(self, data: Drift) -> dict[str, MetadataType]:
+        drifted = {f"drifted {split.split}": len(split.drifted) for split in data.report.splits}
+        return {"measured": bool(data.report.splits), **drifted}
 
 
 class ScorecardsMaterializer(_JsonMaterializer):

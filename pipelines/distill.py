@@ -41,7 +41,7 @@ def distill_pipeline(**parameters: Any) -> None:
     seed, soft = config.seed, config.soft_labels
 
     table = ingest(config.source, seed)
-    validation = validate.with_options(settings=tracked)(table, config.validation, soft.needed_folds)
+    validation, drift = validate.with_options(settings=tracked)(table, config.validation, soft.needed_folds, seed)
     # A ready-made teacher is opened anew each time: what its alias points to may have changed.
     teach = train_teacher.with_options(settings=tracked, enable_cache=None if config.teacher.fitted else False)
     teacher = teach(table, config.teacher, seed, after=["validate"])
@@ -62,6 +62,6 @@ def distill_pipeline(**parameters: Any) -> None:
         table, teacher, baselines, labels, students, controls, config
     )
     report = compression_report.with_options(settings=tracked)(
-        table, validation, teacher, labels, cards, verdict, predictions, students, controls, config
+        table, validation, drift, teacher, labels, cards, verdict, predictions, students, controls, config
     )
     promote.with_options(settings=tracked)(table, students, report, config)

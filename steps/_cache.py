@@ -19,6 +19,7 @@ PACKAGES = (
     "catboost",
     "scikit-learn",
     "great-expectations",
+    "evidently",
     "zenml",
     "mlflow",
 )

@@ -13,6 +13,7 @@ from zenml.client import Client
 
 from distillery.config import DistillConfig
 from distillery.data import Table
+from distillery.data.drift import Drift
 from distillery.data.validation import ValidationReport
 from distillery.distillation import SoftLabels
 from distillery.evaluation import Predictions, Scorecards
@@ -36,6 +37,7 @@ from steps.validate import log_validation
 def compression_report(
     table: Table,
     validation: ValidationReport,
+    drift: Drift,
     teacher: Teacher,
     soft_labels: SoftLabels,
     scorecards: Scorecards,
@@ -59,6 +61,7 @@ def compression_report(
         teacher=teacher,
         students=students,
         controls=controls,
+        drift=drift.report if drift.report.splits else None,
         steps=steps,
         origin=_origin(config),
         spec=config.report,
@@ -66,14 +69,15 @@ def compression_report(
     illustrated = illustrate(
         Scene(report, table, predictions, soft_labels, teacher, {s.spec.title: s for s in students}), config.report
     )
-    for name, content in illustrated.files.items():
+    files = {**illustrated.files, **drift.pages}
+    for name, content in files.items():
         mlflow.log_text(content.decode(), f"report/{name}")
     log_validation(validation)
     log_steps(steps)
     if report.warnings:
         mlflow.set_tag("distillery.warnings", "; ".join(report.warnings))
     if Client().active_stack.orchestrator.flavor == "local":
-        write_report(illustrated.files, Path(config.report.folder) / config.name)
+        write_report(files, Path(config.report.folder) / config.name)
     return illustrated
 
 

@@ -49,16 +49,18 @@ def count(value: float | None) -> str:
 
 
 def size(value: float | None) -> str:
-    """Write bytes in kB or MB of 1,000.
+    """Write bytes in kB, MB or GB of 1,000.
 
-    >>> size(78_400), size(1_310_000), size(512)
-    ('78 kB', '1.3 MB', '512 B')
+    >>> size(78_400), size(1_310_000), size(512), size(1_095_000_000)
+    ('78 kB', '1.3 MB', '512 B', '1.1 GB')
     """
     if value is None:
         return "–"
     if value < 1000:
         return f"{value:.0f} B"
-    return f"{value / 1e3:.0f} kB" if value < 1e6 else f"{value / 1e6:.1f} MB"
+    if value < 1e6:
+        return f"{value / 1e3:.0f} kB"
+    return f"{value / 1e6:.1f} MB" if value < 1e9 else f"{value / 1e9:.1f} GB"
 
 
 def duration(microseconds: float | None) -> str:

@@ -86,6 +86,7 @@ def fast_parameters(raw: pd.DataFrame, folder: Path, scenario: str) -> dict[str,
     return {
         "scenario": scenario,
         "source": {"kind": "file", "path": str(path), "target": "churned", "group": "household"},
+        "validation": {"drift": False},  # its library takes seconds to import
         "teacher": FAST_TEACHER,
         "baseline": None,
         "soft_labels": {"folds": 3},

@@ -13,7 +13,9 @@ import yaml
 from zenml.client import Client
 
 from distillery.config import DistillConfig
+from distillery.data.drift import Drift
 from distillery.errors import InputError
+from distillery.report.model import Report
 from steps._registry import STAGING, open_onnx
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -233,6 +235,37 @@ def test_in_sample_labels_are_marked_in_the_report(run, parameters):
     assert any("in sample" in warning for warning in report.warnings)
 
 
+def test_a_report_holds_what_was_looked_at(run, parameters):
+    """Answers of every model, slices, importances, gate paths, factors and training histories."""
+    small = {"kind": "factorized_mlp", "widths": [16], "rank": 2, "epochs": 3, "batch_size": 128, "quantize": "int8"}
+    small["features"] = {"at_most": 3, "epochs": 3}
+    teacher = {"kind": "mlp", "widths": [16], "epochs": 3, "batch_size": 128}
+    record = run({**parameters, "teacher": teacher, "students": [small]})
+    report = record.steps["compression_report"].outputs["report"][0].load().report
+    cards, student = report.scorecards, record.steps["train_student_factorized_mlp"].outputs["student"][0].load()
+    test = record.steps["ingest"].outputs["table"][0].load().rows("test")
+
+    predictions = record.steps["evaluate"].outputs["predictions"][0].load()
+    assert set(predictions.proba) == {(card.role, card.name) for card in cards.cards}
+    for card in cards.cards:
+        hit = predictions.of(card.role, card.name).argmax(axis=1) == predictions.y
+        assert hit.mean() == pytest.approx(card.quality.metrics["accuracy"].value)
+    deployed = student.exported().predict_proba(test.features)  # what is quantized answers by its file
+    np.testing.assert_allclose(predictions.of("student", "factorized_mlp"), deployed, atol=1e-6)
+
+    assert cards.students[0].slices.looked_at > 0
+    needed = {one.name for one in cards.students[0].importance.columns if one.rises}
+    assert needed <= set(student.schema.names)
+    assert len(cards.students[0].importance.columns) == 5
+    assert report.gate_paths == {"factorized_mlp": student.gate_path}
+    assert np.shape(report.factors[0].weights) == (2, 3)
+    assert [(one.role, len(one.history)) for one in report.training] == [
+        ("teacher", 3),
+        ("student", 3),
+        ("control", 3),
+    ]
+
+
 def test_privileged_columns_reach_the_teacher_only(run, parameters):
     """Student and signature do without them."""
     source = {**parameters["source"], "privileged": ["income"]}
@@ -261,6 +294,35 @@ def test_a_failed_expectation_stops_before_training_and_is_kept(run, parameters,
         "report/validation.html",
         "report/validation.json",
     ]
+
+
+def test_drift_is_measured_shown_and_logged(run, parameters, tracking, raw, tmp_path):
+    """The figures are the report's, the page is kept beside it, and both come from cache with the validation."""
+    late = raw.assign(split=np.resize(["train"] * 3 + ["valid"] * 2 + ["test"] * 2, len(raw)))
+    late["age"] += 30 * (late["split"] == "test")
+    late.drop(columns="household").to_csv(parameters["source"]["path"], index=False)
+    source = {key: value for key, value in parameters["source"].items() if key != "group"}
+    changes = {"source": {**source, "split": {"column": "split"}}, "validation": {"drift": True}}
+    record = run({**parameters, **changes})
+    drift = record.steps["validate"].outputs["drift"][0].load()
+    assert [[c.column for c in split.drifted] for split in drift.report.splits] == [[], ["age"]]
+    folder = tmp_path / "reports" / parameters["scenario"]
+    assert Report.model_validate_json((folder / "report.json").read_text()).drift == drift.report
+    assert (folder / "drift.html").read_text() == drift.page
+    experiment = tracking.get_experiment_by_name(parameters["scenario"])
+    parent = next(r for r in tracking.search_runs([experiment.experiment_id]) if r.info.run_name == record.name)
+    logged = {one.path for one in tracking.list_artifacts(parent.info.run_id, "report")}
+    assert {"report/drift.html", "report/validation.html"} <= logged
+    assert run({**parameters, **changes}).steps["validate"].status == "cached"
+
+
+def test_drift_can_be_left_out(run, parameters, tmp_path):
+    """Then there is neither a figure nor a page."""
+    record = run(parameters)
+    assert record.steps["validate"].outputs["drift"][0].load() == Drift.unmeasured()
+    folder = tmp_path / "reports" / parameters["scenario"]
+    assert json.loads((folder / "report.json").read_text())["drift"] is None
+    assert not (folder / "drift.html").exists()
 
 
 def test_the_default_config_is_fully_set():

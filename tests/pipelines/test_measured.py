@@ -18,7 +18,7 @@ LATER = {"compression_report", "promote"}  # not finished when the report is wri
 
 
 def facts_of(record):
-    return record.steps["compression_report"].outputs["report"][0].load().steps
+    return record.steps["compression_report"].outputs["report"][0].load().report.steps
 
 
 def parent_metrics(tracking, record, scenario):

@@ -242,8 +242,8 @@ def test_too_few_groups(sound: Report) -> None:
 )
 def test_a_target_that_drifted(sound: Report, column: str, split: str, drifted: bool, said: bool) -> None:
     """Of the test rows, and the target alone."""
-    moved = ColumnDrift(column=column, method="distance", score=0.3, threshold=0.1, drifted=drifted)
-    drift = DriftReport(splits=(SplitDrift(split=split, rows=(9, 9), columns=(moved,)),))
+    moved = ColumnDrift(column=column, method="d", kind="distance", score=0.3, threshold=0.1, drifted=drifted)
+    drift = DriftReport(splits=(SplitDrift(split=split, rows=(9, 9), of_rows=(9, 9), columns=(moved,)),))
     assert ("target_drifted" in warned(sound.model_copy(update={"drift": drift}))) == said
 
 

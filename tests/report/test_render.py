@@ -71,7 +71,13 @@ def rich_report(make: Make, **changes: Any) -> Report:
         student.model_copy(update={"slices": slices, "importance": importance, "versus_baseline": student.lift}),
         control,
     )
-    drifts = (ColumnDrift(column=column, method="Jensen-Shannon distance", score=0.234, threshold=0.1, drifted=True),)
+    moved = ColumnDrift(
+        column=column, method="Jensen-Shannon distance", kind="distance", score=0.234, threshold=0.1, drifted=True
+    )
+    gone = ColumnDrift(
+        column=column, part="missing", method="chi-square p", kind="p_value", score=3e-9, threshold=2e-3, drifted=True
+    )
+    rows: dict[str, Any] = {"rows": (2500, 6000), "of_rows": (2500, 9000)}
     trials = (
         Trial(number=1, params={"alpha": 0.05}, valid_log_loss=0.4011),
         Trial(number=0, params={"alpha": 0.9}, valid_log_loss=None, refused="too large"),
@@ -79,7 +85,7 @@ def rich_report(make: Make, **changes: Any) -> Report:
     return one.model_copy(
         update={
             "scorecards": one.scorecards.model_copy(update={"cards": cards, "prior_log_loss": 0.6543}),
-            "drift": DriftReport(splits=(SplitDrift(split="test", rows=(2500, 6000), columns=drifts),)),
+            "drift": DriftReport(splits=(SplitDrift(split="test", columns=(moved, gone), **rows),)),
             "searches": (SearchFacts(name="small", chosen=1, trials=trials),),
             "selections": (
                 SelectionFacts(name="small", among=8, columns=(Selected(column, 0.75), Selected("plan", 0.5))),
@@ -157,13 +163,13 @@ class Page(HTMLParser):
             self._path = ""
 
 
-UNITS = {"%": 0.01, "kB": 1e3, "MB": 1e6, "ms": 1e3, "k": 1e3, "M": 1e6}
+UNITS = {"%": 0.01, "kB": 1e3, "MB": 1e6, "GB": 1e9, "ms": 1e3, "k": 1e3, "M": 1e6}
 
 
 def shown_numbers(text: str) -> Iterator[tuple[float, float]]:
     """Every number of a text in the JSON's unit, and half of its last digit."""
     text = text.replace("1 min 15 s", "75 s").removeprefix("< ")
-    for sign, digits, unit in re.findall(r"(-?)\+?([\d,]*\.?\d+(?:e-?\d+)?)(?: ?(%|kB|MB|ms|k|M)(?!\w))?", text):
+    for sign, digits, unit in re.findall(r"(-?)\+?([\d,]*\.?\d+(?:e-?\d+)?)(?: ?(%|kB|MB|GB|ms|k|M)(?!\w))?", text):
         scale = UNITS.get(unit, 1.0)
         _, _, decimals = digits.partition(".")
         yield float(digits.replace(",", "")) * (-1 if sign else 1) * scale, 0.51 * scale * 10 ** -len(decimals)

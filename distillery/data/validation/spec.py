@@ -52,6 +52,7 @@ class ValidationSpec(Spec):
         constant_columns: ``refuse`` columns of one value in training; ``allow`` is for images,
             whose borders are empty, and only counts them.
         expectations: further ones.
+        drift: whether the splits are compared with training, too; some seconds. It stops no run.
     """
 
     mostly: float = Field(0.99, gt=0, le=1)
@@ -62,3 +63,4 @@ class ValidationSpec(Spec):
     max_unique_categories: float = Field(0.5, gt=0, le=1)
     constant_columns: Literal["refuse", "allow"] = "refuse"
     expectations: tuple[ExpectationSpec, ...] = ()
+    drift: bool = True

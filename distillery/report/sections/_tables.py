@@ -29,7 +29,7 @@ def estimate(value: Mapping[str, Any]) -> str:
 def difference(value: Mapping[str, Any]) -> str:
     """Write a difference as the JSON holds it, with its signs."""
     point, low, high = (formats.signed(value[part]) for part in ("value", "low", "high"))
-    return f"{point} [{low}, {high}]"
+    return point if low == "–" else f"{point} [{low}, {high}]"
 
 
 def percent_interval(value: Mapping[str, Any]) -> str:

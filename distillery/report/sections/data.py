@@ -69,12 +69,10 @@ def _drift(writer: Writer) -> list[Block]:
         return []
     blocks: list[Block] = [Heading(texts("report.drift"))]
     for s, split in enumerate(report.drift.splits):
-        drifted = sum(one.drifted for one in split.columns)
-        said = {"split": texts(f"split.{split.split}"), "drifted": drifted, "columns": len(split.columns)}
+        drifted, columns = ({one.column for one in some} for some in (split.drifted, split.columns))
+        said = {"split": texts(f"split.{split.split}"), "drifted": len(drifted), "columns": len(columns)}
         blocks.append(Paragraph(texts("report.drifted", **said)))
-        moved = [i for i, one in enumerate(split.columns) if one.drifted]
-        moved.sort(key=[-one.score for one in split.columns].__getitem__)
-        rows = [_drift_row(writer, s, i) for i in moved[:MOST_DRIFTED]]
+        rows = [_drift_row(writer, s, split.columns.index(one)) for one in split.drifted[:MOST_DRIFTED]]
         if rows:
             header = ("column", "method", "score", "threshold")
             blocks.append(Table(tuple(texts(f"report.{name}") for name in header), tuple(rows)))
@@ -84,10 +82,9 @@ def _drift(writer: Writer) -> list[Block]:
 def _drift_row(writer: Writer, split: int, i: int) -> tuple[Cell, ...]:
     assert writer.report.drift is not None
     one, path = writer.report.drift.splits[split].columns[i], f"/drift/splits/{split}/columns/{i}"
-    figures = (
-        writer.figure(f"{path}/{name}", lambda value: formats.number(value, 3)) for name in ("score", "threshold")
-    )
-    return Cell(one.column), Cell(one.method), *figures
+    form = (lambda value: f"{value:.2g}") if one.kind == "p_value" else lambda value: formats.number(value, 3)
+    name = one.column if one.part == "values" else writer.texts("report.missing_of", column=one.column)
+    return Cell(name), Cell(one.method), *(writer.figure(f"{path}/{of}", form) for of in ("score", "threshold"))
 
 
 def columns(writer: Writer) -> Section:

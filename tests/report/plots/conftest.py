@@ -25,7 +25,6 @@ from distillery.promotion import StagedModel, Verdict
 from distillery.report.model import (
     DataFacts,
     FactorFacts,
-    GatePath,
     Origin,
     Report,
     SelectionFacts,
@@ -33,7 +32,7 @@ from distillery.report.model import (
     TrainingFacts,
 )
 from distillery.report.scene import Scene
-from distillery.students import CandidateSpec, Selected, lesson_of
+from distillery.students import CandidateSpec, GatePath, Selected, lesson_of
 
 Key = tuple[Any, str]
 ROLES: tuple[Key, ...] = (

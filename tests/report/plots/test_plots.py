@@ -129,7 +129,8 @@ def test_names_are_text() -> None:
         ("student", "small"): "模型 <i>$a$</i> " + "很长" * 30,
         ("teacher", "big"): "teacher <svg onload=alert(1)>",
     }
-    found = checked(make_scene(table, labels=labels))
+    models = {key: Guess(table.schema) for key in ROLES[:2]}
+    found = checked(make_scene(table, models=models, labels=labels))
     said = words(found["importance"])
     assert {"<script>alert(1)</script>", "$x$", "two lines", "}{\\frac"} <= set(said)
     assert any(word.startswith("列名列名") and "…" in word and len(word) < 40 for word in said)
@@ -162,10 +163,12 @@ def test_images_and_ten_classes() -> None:
     rng = np.random.default_rng(0)
     raw = pd.DataFrame(rng.integers(0, 16, (300, 784)), columns=[f"p{i}" for i in range(784)])
     table = table_of(raw.assign(y=np.arange(300) % 10))
-    scene = make_scene(table)
     image = Guess(table.schema)
+    scene = make_scene(table, models=dict.fromkeys(ROLES[:3], image))
     object.__setattr__(image, "spec", SimpleNamespace(shape=(1, 28, 28)))
-    found = checked(replace(scene, teacher=image))
+    names = "distributions correlation pca importance gates gate_paths factors pixels boundaries"
+    found = checked(replace(scene, teacher=image), only=names)
+    assert " ".join(found) == names
     assert "3 of 784 columns" in words(found["pixels"])
     assert found["importance"].note == "20 of 784 columns, those that matter most"
     assert found["distributions"].note == "12 of 784 columns, those that matter most"
@@ -204,8 +207,10 @@ ODD: dict[str, Callable[[], Table]] = {
 @pytest.mark.parametrize("name", ODD)
 def test_odd_tables(name: str) -> None:
     """Nothing warns or fails, and what does not apply is left out."""
-    scene = make_scene(ODD[name]())
-    found = checked(scene, "zh")
+    table = ODD[name]()
+    scene = make_scene(table, models={key: Guess(table.schema) for key in ROLES[: 2 if name == "300 classes" else 3]})
+    by_class = "front distributions pca roc precision_recall reliability confusion boundaries tsne soft_labels"
+    found = checked(scene, "zh", only=by_class if "classes" in name else "")
     assert {"roc", "reliability", "confusion", "distributions", "front"} <= set(found)
     assert len(scene.table.schema.numeric) > 1 or "correlation" not in found
     if name == "300 classes":
