@@ -23,7 +23,7 @@ from distillery.teachers import Teacher
 from materializers import PredictionsMaterializer, ScorecardsMaterializer, VerdictMaterializer
 from steps._measured import measured
 from steps._pages import about_card, about_experiment, about_run, run_metrics, shown
-from steps._registry import Staged, reachable_registry, score_staged
+from steps._registry import DIGEST_TAG, Staged, reachable_registry, score_staged
 from steps._tracking import (
     active_run,
     describe,
@@ -120,7 +120,7 @@ def _log_parent(table: Table, config: DistillConfig, cards: Scorecards, verdict:
     describe_experiment(experiment, about_experiment(config, table.schema, experiment))
     log_settings(config.model_dump(mode="json"))
     mlflow.set_tags({"distillery.verdict": verdict.action, "distillery.winner": verdict.winner or ""})
-    mlflow.set_tag("distillery.student", shown(cards, verdict).name)
+    mlflow.set_tags({"distillery.student": shown(cards, verdict).name, DIGEST_TAG: table.digest})
     mlflow.log_metrics(run_metrics(cards, verdict))
     describe(about_run(cards, verdict, verdict.reason))
     for split, context in (("train", "training"), ("valid", "validation"), ("test", "testing")):

@@ -62,6 +62,7 @@ def test_a_run_is_compared_by_its_student(records, logged):
         winner = report_of(record).verdict.winner
         assert parent.data.tags["distillery.role"] == "pipeline"
         assert parent.data.tags["distillery.student"] == winner
+        assert parent.data.tags["distillery.dataset_digest"] == report_of(record).data.digest
         (student,) = [r.data for name, r in models.items() if name.startswith(f"student {winner} ")]
         teacher = models["teacher xgboost"].data.metrics
         beside = {f"teacher.{name}": teacher[name] for name in ("test.auc_roc", "test.log_loss")}
