@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from distillery.report import formats
 from distillery.report.document import Block, Bullets, Cell, Paragraph, Section, Table, Writer
-from distillery.report.sections._tables import cost_title, difference, estimate, metric_title, percent_interval
+from distillery.report.formats import difference, percent_interval
+from distillery.report.sections._tables import cost_title, estimate, metric_title
 from distillery.report.sections.overview import headline
 
 METRICS_SHOWN = ("auc_roc", "auc_pr", "log_loss", "brier", "ece", "accuracy", "f1")
@@ -19,7 +20,7 @@ def card_sections(writer: Writer) -> tuple[Section, ...]:
         "details": _details(writer),
         "use": _use(writer),
         "factors": _factors(writer),
-        "metrics": [Paragraph(writer.texts("card.metrics_text", confidence=writer.report.scorecards.confidence))],
+        "metrics": [Paragraph(_metrics(writer))],
         "evaluation_data": [Paragraph(_data(writer, "evaluation_data"))],
         "training_data": [Paragraph(_data(writer, "training_data"))],
         "analyses": _analyses(writer),
@@ -40,9 +41,19 @@ def _details(writer: Writer) -> list[Block]:
         run=report.origin.run,
         mlflow_run=report.origin.mlflow_run or "–",
         git_commit=(report.origin.git_commit or "–")[:12],
+        onnx=_is_file(writer),
         distillery=report.origin.versions.get("distillery", "–"),
     )
     return [Paragraph(headline(writer)), Paragraph(said)]
+
+
+def _is_file(writer: Writer) -> bool:
+    """Whether the student was exported, as far as is known."""
+    return not writer.report.focus.export_problem
+
+
+def _metrics(writer: Writer) -> str:
+    return writer.texts("card.metrics_text", confidence=writer.report.scorecards.confidence, onnx=_is_file(writer))
 
 
 def _use(writer: Writer) -> list[Block]:
@@ -81,7 +92,7 @@ def _data(writer: Writer, part: str) -> str:
         rows=report.data.rows,
         digest=report.data.digest,
         group=report.table_schema.group,
-        time=report.table_schema.time,
+        ready_made=report.soft_labels.ready_made,
         method=report.soft_labels.method,
         folds=report.soft_labels.folds,
     )

@@ -20,6 +20,7 @@ FEW_ROWS = 1000  # test rows below which every interval is wide
 BARELY = 0.98  # share of the teacher's gain over knowing nothing that a control may reach before it is said
 OVERCONFIDENT = 0.01  # probability claimed above what is kept
 SIGNIFICANT = 0.05  # corrected p value
+RELEVANT = 0.02  # gain in log loss, as a share of the teacher's, that may make a student worth while
 SIMILAR_COST = 1.5  # as cheap as the student: up to so many times its bytes and its latency
 
 
@@ -155,21 +156,23 @@ def slice_lost(report: Report, spec: ReportSpec) -> Iterator[Draft]:
 
 def compile_instead(report: Report, _: ReportSpec) -> Iterator[Draft]:
     """Something that was not distilled is as good and as cheap as the best student."""
-    student = report.focus
+    student, loss = report.focus, _loss(report.teacher)
     rivals = [(c, student.versus_baseline) for c in report.scorecards.of_role("baseline")]
     rivals.append((report.teacher, student.versus_teacher))
     for rival, versus in rivals:
         comparison = versus.get("log_loss")
         ratios = _cost_ratios(rival, student)
-        if comparison is None or ratios is None or not _as_good(comparison) or max(ratios.values()) > SIMILAR_COST:
+        if comparison is None or ratios is None or not _as_good(comparison, loss):
             continue
-        values: dict[str, JsonValue] = {"role": rival.role, "rival": rival.name, "name": student.name, **ratios}
-        yield Draft("compile_instead", values | {"difference": _interval(comparison.difference)})
+        if max(ratios.values()) <= SIMILAR_COST:
+            who: dict[str, JsonValue] = {"role": rival.role, "rival": rival.name, "name": student.name, **ratios}
+            yield Draft("compile_instead", who | {"difference": _interval(comparison.difference), "relevant": RELEVANT})
 
 
-def _as_good(comparison: Comparison) -> bool:
-    """Whether the student is not shown to be better; without an interval nothing is known."""
-    return comparison.difference.low is not None and comparison.verdict != "better"
+def _as_good(comparison: Comparison, loss: float | None) -> bool:
+    """Whether a gain of the student is not shown, and one that would matter is ruled out by the interval."""
+    low = comparison.difference.low
+    return low is not None and loss is not None and comparison.verdict != "better" and low >= -RELEVANT * loss
 
 
 def _cost_ratios(rival: Scorecard, student: Scorecard) -> dict[str, float] | None:
@@ -209,7 +212,7 @@ def kept(report: Report, _: ReportSpec) -> Iterator[Draft]:
 def saved(report: Report, _: ReportSpec) -> Iterator[Draft]:
     """What the best student costs less."""
     card, teacher = report.focus, report.teacher
-    if card.cost is None or teacher.cost is None:
+    if card.cost is None or teacher.cost is None or card.export_problem:
         return
     values: dict[str, JsonValue] = {
         "name": card.name,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 
 from distillery.evaluation import Estimate
 
@@ -127,3 +128,27 @@ def seconds(value: float | None) -> str:
     if value is None:
         return "–"
     return f"{value:.1f} s" if value < 60 else f"{value // 60:.0f} min {value % 60:.0f} s"
+
+
+def difference(one: Mapping[str, float | None]) -> str:
+    """Write a difference with its interval, signs shown; the interval is left out where there is none.
+
+    >>> difference({"value": 0.01, "low": -0.02, "high": 0.04}), difference({"value": 0.01, "low": None, "high": None})
+    ('+.0100 [-.0200, +.0400]', '+.0100')
+    """
+    return _bracketed(one, signed)
+
+
+def percent_interval(one: Mapping[str, float | None]) -> str:
+    """Write a share with its interval as percentages; the interval is left out where there is none.
+
+    >>> percent_interval({"value": 0.5, "low": 0.25, "high": 1})
+    '50.0 % [25.0 %, 100.0 %]'
+    """
+    return _bracketed(one, percent)
+
+
+def _bracketed(one: Mapping[str, float | None], form: Callable[[float | None], str]) -> str:
+    if one["low"] is None or one["high"] is None:
+        return form(one["value"])
+    return f"{form(one['value'])} [{form(one['low'])}, {form(one['high'])}]"

@@ -15,8 +15,8 @@ class ReportSpec(Spec):
         language: of its sentences: ``en`` or ``zh``.
         folder: a local run writes ``<folder>/<scenario>/report.html``, ``report.md``, ``report.json`` and more.
         plots: draw pictures; they take some seconds.
-        max_slice_loss: warn where the log loss of the best student rose by more than this share of the teacher's
-            within a slice of the test rows.
+        max_slice_loss: warn where the log loss of the best student rose by more than this share of the teacher's log
+            loss over all test rows within a slice of them.
     """
 
     language: Language = "en"

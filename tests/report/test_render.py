@@ -371,13 +371,46 @@ def test_costs_that_were_not_measured_are_left_out(report: Make) -> None:
     assert to_card(one)
 
 
-def test_models_without_intervals_or_controls(report: Make) -> None:
-    """Too few groups to resample, and a report of a library call that trained no control."""
+def test_a_report_without_controls(report: Make) -> None:
+    """That of a library call, which trained none."""
     one = report()
     teacher, student, _ = one.scorecards.cards
     student = student.model_copy(update={"lift": {}})
     cards = one.scorecards.model_copy(update={"cards": (teacher, student)})
     assert "No controls were trained" in to_markdown(one.model_copy(update={"scorecards": cards}))
+
+
+def test_a_report_without_intervals(report: Make) -> None:
+    """Too few groups to resample: values stand alone."""
+    text = re.sub(r'"(low|high)":[-.e\d]+', r'"\1":null', rich_report(report).model_dump_json())
+    one = Report.model_validate_json(text)
+    for page in (to_markdown(one), to_card(one), Page(to_html(one)).text):
+        assert "None" not in page
+        assert "[–" not in page
+
+
+@pytest.mark.parametrize("action", ["promote", "keep_staged"])
+def test_the_figures_of_the_verdict_are_the_jsons(report: Make, action: str) -> None:
+    """The sentence that people quote."""
+    one = report()
+    teacher, student, control = one.scorecards.cards
+    student = student.model_copy(update={"versus_staged": student.lift})
+    fields = {"action": action, "winner": "small", "reason": "", "judgements": one.verdict.judgements}
+    verdict = Verdict.model_validate({**fields, "staged": StagedModel(version="3")})
+    cards = one.scorecards.model_copy(update={"cards": (teacher, student, control)})
+    sentence = to_markdown(one.model_copy(update={"verdict": verdict, "scorecards": cards})).splitlines()[4]
+    staged = student.versus_staged["log_loss"].difference
+    known = [
+        student.retention["auc_roc"].value,
+        student.compression["bytes"],
+        1,
+        3,
+        staged.value,
+        staged.low,
+        staged.high,
+    ]
+    for number, slack in shown_numbers(sentence):
+        assert any(abs(number - value) <= slack for value in known if value is not None), sentence
 
 
 def test_the_settings_can_be_copied_out(report: Make) -> None:

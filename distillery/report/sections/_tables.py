@@ -8,6 +8,7 @@ from typing import Any
 from distillery.evaluation import COSTS, METRICS, Estimate, Scorecard
 from distillery.report import formats
 from distillery.report.document import Cell, Format, Mark, Table, Terms, Writer
+from distillery.report.formats import difference
 
 MARKS: Mapping[str, Mark] = {"better": "good", "worse": "bad"}
 COST_FORMATS: Mapping[str, Format] = {
@@ -24,18 +25,6 @@ COST_FORMATS: Mapping[str, Format] = {
 def estimate(value: Mapping[str, Any]) -> str:
     """Write an estimate as the JSON holds it."""
     return formats.estimate(Estimate.model_validate(value))
-
-
-def difference(value: Mapping[str, Any]) -> str:
-    """Write a difference as the JSON holds it, with its signs."""
-    point, low, high = (formats.signed(value[part]) for part in ("value", "low", "high"))
-    return point if low == "–" else f"{point} [{low}, {high}]"
-
-
-def percent_interval(value: Mapping[str, Any]) -> str:
-    """Write a share with its interval as the JSON holds it."""
-    point, low, high = (formats.percent(value[part]) for part in ("value", "low", "high"))
-    return point if low == "–" else f"{point} [{low}, {high}]"
 
 
 def models(writer: Writer, *roles: str) -> list[tuple[int, Scorecard]]:

@@ -70,8 +70,8 @@ def _drift(writer: Writer) -> list[Block]:
     blocks: list[Block] = [Heading(texts("report.drift"))]
     for s, split in enumerate(report.drift.splits):
         drifted, columns = ({one.column for one in some} for some in (split.drifted, split.columns))
-        said = {"split": texts(f"split.{split.split}"), "drifted": len(drifted), "columns": len(columns)}
-        blocks.append(Paragraph(texts("report.drifted", **said)))
+        said = {"split": texts(f"split.{split.split}"), "page": split.split == "test"}
+        blocks.append(Paragraph(texts("report.drifted", drifted=len(drifted), columns=len(columns), **said)))
         rows = [_drift_row(writer, s, split.columns.index(one)) for one in split.drifted[:MOST_DRIFTED]]
         if rows:
             header = ("column", "method", "score", "threshold")
@@ -116,8 +116,10 @@ def _importances(writer: Writer) -> list[Block]:
         return []
     names = [one.name for one in chosen[0][1].columns][:MOST_IMPORTANT]
     rows = tuple((Cell(name), *(_rise(writer, i, of, name) for i, of in chosen)) for name in names)
-    header = (texts("report.column"), *(writer.called(i) for i, _ in chosen))
-    note = texts("report.importance_note", n=len(names), d=len(chosen[0][1].columns), rows=chosen[0][1].rows)
+    headings = (texts("report.importance_of", name=writer.called(i), rows=of.rows) for i, of in chosen)
+    header = (texts("report.column"), *headings)
+    first, ranking = chosen[0]
+    note = texts("report.importance_note", n=len(names), d=len(ranking.columns), name=writer.called(first))
     return [Heading(texts("report.importance")), Paragraph(note, "note"), Table(header, rows)]
 
 

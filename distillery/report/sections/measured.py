@@ -6,17 +6,16 @@ from distillery.evaluation import COSTS, METRICS
 from distillery.evaluation.slices import Slice
 from distillery.report import formats
 from distillery.report.document import Block, Cell, Heading, Paragraph, Section, Table, Writer, key
+from distillery.report.formats import difference, percent_interval
 from distillery.report.sections._tables import (
     COST_FORMATS,
     by_model,
     compared,
     cost_title,
     definitions,
-    difference,
     estimate,
     metric_title,
     models,
-    percent_interval,
 )
 
 MOST_CLASSES = 40  # listed; the JSON has them all

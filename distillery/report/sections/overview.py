@@ -17,7 +17,8 @@ from distillery.report.document import (
     Tiles,
     Writer,
 )
-from distillery.report.sections._tables import difference, estimate, models, percent_interval
+from distillery.report.formats import difference, percent_interval
+from distillery.report.sections._tables import estimate, models
 
 VERDICT_MARKS: dict[str, Mark] = {"promote": "good", "keep_staged": "", "refuse": "bad"}
 
@@ -176,7 +177,8 @@ def _gate_row(writer: Writer, path: str, gate: GateResult) -> tuple[Cell, ...]:
     mark: Mark = "good" if gate.passed else "bad"
     measured = writer.figure(f"{path}/measured", form)
     if not measured.path:
-        measured = Cell(texts.get(f"gate.{gate.gate}.nothing", gate.text) if gate.passed else gate.text)
+        said = texts("report.as_said", text=gate.text)
+        measured = Cell(texts.get(f"gate.{gate.gate}.nothing", said) if gate.passed else said)
     asked = Cell(texts(f"gate.{gate.gate}.asked", limit=gate.asked))
     return (
         Cell(texts(f"gate.{gate.gate}.title")),

@@ -13,7 +13,20 @@ from distillery.report import formats
 
 Language = Literal["en", "zh"]
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
-FILTERS = ("number", "estimate", "percent", "signed_percent", "count", "size", "duration", "seconds", "rate", "signed")
+FILTERS = (
+    "number",
+    "estimate",
+    "percent",
+    "signed_percent",
+    "count",
+    "size",
+    "duration",
+    "seconds",
+    "rate",
+    "signed",
+    "difference",
+    "percent_interval",
+)
 
 
 @final
