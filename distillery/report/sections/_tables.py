@@ -32,10 +32,19 @@ def difference(value: Mapping[str, Any]) -> str:
     return point if low == "–" else f"{point} [{low}, {high}]"
 
 
-def percent_interval(value: Mapping[str, Any]) -> str:
+def percent_interval(value: Mapping[str, Any], digits: int = 1) -> str:
     """Write a share with its interval as the JSON holds it."""
-    point, low, high = (formats.percent(value[part]) for part in ("value", "low", "high"))
+    point, low, high = (formats.percent(value[part], digits) for part in ("value", "low", "high"))
     return point if low == "–" else f"{point} [{low}, {high}]"
+
+
+def agreed(writer: Writer, i: int, name: str, digits: int = 1) -> Cell:
+    """Return a figure of a model's agreement with the teacher, with its interval where there is one."""
+    card = writer.report.scorecards.cards[i]
+    path, share = f"/scorecards/cards/{i}/agreement", name in ("rate", "disagreement")
+    if card.agreement is None or name not in card.agreement.intervals:
+        return writer.figure(f"{path}/{name}", lambda v: formats.percent(v, digits) if share else formats.number(v))
+    return writer.figure(f"{path}/intervals/{name}", lambda v: percent_interval(v, digits) if share else estimate(v))
 
 
 def models(writer: Writer, *roles: str) -> list[tuple[int, Scorecard]]:
