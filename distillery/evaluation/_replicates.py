@@ -61,7 +61,7 @@ def replicate_metrics(y: np.ndarray, proba: np.ndarray, resamples: Resamples) ->
             advance(len(weights))
     with np.errstate(divide="ignore", invalid="ignore"):  # all weights 0: the replicate is nan
         metrics, by_class = _from_sums(sums, n_classes)
-    auc_roc, auc_pr = _mean_defined(areas).T
+    auc_roc, auc_pr = mean_defined(areas).T
     return Replicates(metrics | {"auc_roc": auc_roc, "auc_pr": auc_pr}, by_class)
 
 
@@ -95,11 +95,11 @@ def _ratio_or_zero(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     return np.asarray(np.divide(part, whole, out=np.zeros_like(part), where=whole > 0))
 
 
-def _mean_defined(areas: np.ndarray) -> np.ndarray:
-    """Average ``(B, K, 2)`` over the classes where the value is defined; nan where none is."""
-    defined = ~np.isnan(areas)
+def mean_defined(values: np.ndarray) -> np.ndarray:
+    """Average ``(B, K, ...)`` over the classes where the value is defined; nan where none is."""
+    defined = ~np.isnan(values)
     counts = defined.sum(axis=1)
-    sums = np.where(defined, areas, 0).sum(axis=1)
+    sums = np.where(defined, values, 0).sum(axis=1)
     return np.asarray(np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0))
 
 

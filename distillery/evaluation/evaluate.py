@@ -224,7 +224,7 @@ def _card(one: _Measured, measured: Sequence[_Measured], exam: _Exam) -> Scoreca
         rows=len(one.proba),
         quality=one.quality,
         valid_log_loss=one.valid_log_loss,
-        agreement=None if teacher is None else measure_agreement(teacher.proba, one.proba),
+        agreement=None if teacher is None else measure_agreement(teacher.proba, one.proba, exam.resamples, confidence),
         cost=one.cost,
         parity=one.parity,
         export_problem=entry.export_problem,

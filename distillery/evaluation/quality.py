@@ -59,6 +59,7 @@ class Quality(BaseModel):
         per_class: one entry per class, in class order.
         overconfidence: mean probability of the decided class minus the share decided rightly; above 0 the
             model claims more than it keeps.
+        constant: whether all rows that count get the same probabilities, within 1e-12.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -66,6 +67,7 @@ class Quality(BaseModel):
     metrics: dict[str, Estimate]
     per_class: tuple[ClassQuality, ...]
     overconfidence: Estimate
+    constant: bool = False
 
 
 class Comparison(BaseModel):
@@ -120,6 +122,7 @@ def measure_quality(
         metrics={name: estimate(points[name], values[name], confidence) for name in METRICS},
         per_class=_class_qualities(per_class(y, proba, resamples.base), drawn, confidence),
         overconfidence=_overconfidence(y, proba, resamples, confidence),
+        constant=bool(np.ptp(proba[resamples.base > 0], axis=0).max() <= ROUNDING),
     )
     return quality, ModelReplicates(points, values, resamples.digest)
 

@@ -79,7 +79,7 @@ class Scorecard(BaseModel):
         groups = {
             "test": _intervals(self.quality.metrics),
             "valid": {"log_loss": self.valid_log_loss},
-            "agreement": self.agreement.model_dump() if self.agreement else {},
+            "agreement": self.agreement.model_dump(exclude={"intervals"}) if self.agreement else {},
             "cost": self.cost.model_dump(exclude={"runtime"}) if self.cost else {},
             "parity": {"max_difference": self.parity.max_difference} if self.parity else {},
             "compression": self.compression,

@@ -55,7 +55,7 @@ class GateResult(BaseModel):
         passed: whether the candidate meets it.
         text: what was asked and what was measured, with the numbers.
         asked: the limit; None where the gate compares with another model.
-        measured: what is held against it: a value, or a difference with its interval; None where unknown.
+        measured: what is held against it: a value, with its interval where it has one; None where unknown.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -97,9 +97,9 @@ def _gate(
 
 
 def _limits(card: Scorecard, teacher: Scorecard, spec: GatesSpec) -> Iterator[GateResult]:
-    retention = card.retention["auc_roc"].value
+    retention = card.retention["auc_roc"]
     loss, teacher_loss = _value(card, "log_loss"), _value(teacher, "log_loss")
-    agreement = card.agreement.rate if card.agreement else None
+    agreement = card.agreement.estimate("rate") if card.agreement else None
     size, params, p50 = (
         (card.cost.bytes, card.cost.params, card.cost.latency_p50_us) if card.cost else (None, None, None)
     )
@@ -114,16 +114,19 @@ def _limits(card: Scorecard, teacher: Scorecard, spec: GatesSpec) -> Iterator[Ga
     yield from _limit("max_latency_p50_us", "µs a row (p50)", p50, spec.max_latency_p50_us, ",.0f")
 
 
-def _limit(gate: str, what: str, value: float | None, limit: float | None, form: str) -> Iterator[GateResult]:
-    """Judge one bound, lower or upper by the gate's name; what could not be measured does not pass."""
+def _limit(
+    gate: str, what: str, measured: Estimate | float | None, limit: float | None, form: str
+) -> Iterator[GateResult]:
+    """Judge a value by one bound, lower or upper by the gate's name; what could not be measured does not pass."""
     if limit is None:
         return
+    value = measured.value if isinstance(measured, Estimate) else measured
     least = gate.startswith("min_")
     known = value is not None and math.isfinite(value)
     passed = known and (value >= limit if least else value <= limit)  # type: ignore[operator]
     seen = format(value, form) if known else "not measured"
     text = f"{what} {seen}, {'at least' if least else 'at most'} {format(limit, form)} asked"
-    yield _gate(gate, passed, text, asked=limit, measured=value if known else None)
+    yield _gate(gate, passed, text, asked=limit, measured=measured if known else None)
 
 
 def _value(card: Scorecard, metric: str) -> float:

@@ -19,7 +19,6 @@ from distillery.report.texts import Texts
 FEW_ROWS = 1000  # test rows below which every interval is wide
 BARELY = 0.98  # share of the teacher's gain over knowing nothing that a control may reach before it is said
 OVERCONFIDENT = 0.01  # probability claimed above what is kept
-SIGNIFICANT = 0.05  # corrected p value
 RELEVANT = 0.02  # gain in log loss, as a share of the teacher's, that may make a student worth while
 SIMILAR_COST = 1.5  # as cheap as the student: up to so many times its bytes and its latency
 
@@ -57,6 +56,11 @@ def _in_words(values: dict[str, JsonValue], texts: Texts) -> dict[str, JsonValue
 
 def _interval(one: Estimate) -> dict[str, JsonValue]:
     return {"value": one.value, "low": one.low, "high": one.high}
+
+
+def _shown(p: float | None, report: Report) -> bool:
+    """Whether a corrected p value says so, at the confidence of the run's intervals."""
+    return p is not None and p < 1 - report.scorecards.confidence
 
 
 def _loss(card: Scorecard) -> float | None:
@@ -125,10 +129,10 @@ def few_rows(report: Report, _: ReportSpec) -> Iterator[Draft]:
 
 
 def constant(report: Report, _: ReportSpec) -> Iterator[Draft]:
-    """A student or the teacher answers every row alike, which leaves its ranks undefined."""
-    for card in report.scorecards.students:
-        if card.agreement is not None and card.agreement.spearman is None:
-            yield Draft("constant", {"name": card.name})
+    """The teacher or a student answers every row alike."""
+    for card in (report.teacher, *report.scorecards.students):
+        if card.quality.constant:
+            yield Draft("constant", {"role": card.role, "name": card.name})
 
 
 def overconfident(report: Report, _: ReportSpec) -> Iterator[Draft]:
@@ -148,7 +152,7 @@ def slice_lost(report: Report, spec: ReportSpec) -> Iterator[Draft]:
     limit = spec.max_slice_loss
     for one in card.slices.losing:
         increase = one.loss_increase.value or 0.0
-        if one.loss_p is not None and one.loss_p < SIGNIFICANT and increase > limit * loss:
+        if _shown(one.loss_p, report) and increase > limit * loss:
             where: dict[str, JsonValue] = {"slice": one.text, "rows": one.rows, "limit": limit}
             yield Draft("slice_lost", {"name": card.name, **where, "increase": increase, "share": increase / loss})
             return  # the worst; the table has the others
@@ -251,7 +255,7 @@ def agreed(report: Report, _: ReportSpec) -> Iterator[Draft]:
         return
     yield Draft("agreed", {"name": card.name, "rate": card.agreement.rate})
     worst = card.slices.disagreeing[0] if card.slices and card.slices.disagreeing else None
-    if worst is not None and worst.disagreement_p is not None and worst.disagreement_p < SIGNIFICANT:
+    if worst is not None and _shown(worst.disagreement_p, report):
         elsewhere = worst.disagreement_elsewhere
         where: dict[str, JsonValue] = {"slice": worst.text, "rows": worst.rows, "elsewhere": elsewhere}
         yield Draft("disagrees_most", {"name": card.name, "disagreement": worst.disagreement, **where})

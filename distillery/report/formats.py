@@ -139,13 +139,13 @@ def difference(one: Mapping[str, float | None]) -> str:
     return _bracketed(one, signed)
 
 
-def percent_interval(one: Mapping[str, float | None]) -> str:
+def percent_interval(one: Mapping[str, float | None], digits: int = 1) -> str:
     """Write a share with its interval as percentages; the interval is left out where there is none.
 
     >>> percent_interval({"value": 0.5, "low": 0.25, "high": 1})
     '50.0 % [25.0 %, 100.0 %]'
     """
-    return _bracketed(one, percent)
+    return _bracketed(one, lambda value: percent(value, digits))
 
 
 def _bracketed(one: Mapping[str, float | None], form: Callable[[float | None], str]) -> str:

@@ -268,3 +268,17 @@ def test_a_wrong_spec_is_refused(settings: dict[str, object], message: str) -> N
     """Bounds and spelling are checked before anything runs."""
     with pytest.raises(ValidationError, match=message):
         EvaluationSpec.model_validate(settings)
+
+
+def test_agreement_is_of_the_same_weights_and_resamples(features: pd.DataFrame) -> None:
+    """Rows of no weight are not counted, and the rate has its interval."""
+    proba = blend(0.5)
+    other = np.where(np.arange(60)[:, None] < 20, proba[:, ::-1], proba)
+    entries = [entry("teacher", "t", proba=proba), entry("student", "a", proba=other)]
+    agreement = evaluate(entries, features, weights=np.r_[np.ones(40), np.zeros(20)]).students[0].agreement
+    assert agreement is not None
+    assert agreement.rate == pytest.approx(0.5)
+    rate = agreement.intervals["rate"]
+    assert rate.low is not None
+    assert rate.high is not None
+    assert 0.2 < rate.low < 0.5 < rate.high < 0.8

@@ -227,3 +227,16 @@ def test_overconfidence_is_claimed_minus_kept():
     gap = measure_quality(y, proba, resamples, 0.9)[0].overconfidence
     assert gap.value == pytest.approx(0.4)
     assert gap.low < gap.value < gap.high
+
+
+@pytest.mark.parametrize(("change", "constant"), [(0, True), (1e-13, True), (1e-9, False)])
+def test_a_constant_model_is_known(change: float, constant: bool) -> None:
+    """The same probabilities for every row, but for arithmetic; rows of no weight do not count."""
+    p = np.full(30, 0.25)
+    p[0] += change
+    p[-1] = 0.9
+    weights = np.r_[np.ones(29), 0]
+    y, proba = np.arange(30) % 2, np.column_stack([1 - p, p])
+    for w, expected in ((weights, constant), (None, False)):
+        quality, _ = measure_quality(y, proba, Resamples.draw(30, 20, 0, weights=w), CONFIDENCE)
+        assert quality.constant is expected

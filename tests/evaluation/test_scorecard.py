@@ -43,7 +43,7 @@ def full(card: Callable[..., Scorecard]) -> Scorecard:
         "small",
         settings={"hidden": [64, 32], "lr": 0.1, "loss": None},
         valid_log_loss=0.4,
-        agreement=Agreement(rate=0.9, disagreement=0.1, kl=0.02, spearman=None),
+        agreement=Agreement(rate=0.9, disagreement=0.1, kl=0.02, spearman=None, intervals={"rate": one}),
         cost=Cost(
             params=5,
             learnable_params=4,

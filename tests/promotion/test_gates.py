@@ -82,6 +82,19 @@ def test_a_limit_is_inclusive(
     assert (result.measured is None) == ("not measured" in text)
 
 
+def test_what_has_an_interval_is_held_with_it(judge_one: Make, estimate: Make) -> None:
+    """The value alone is judged: an end below the limit fails nothing."""
+    seen = estimate(0.95, 0.02)
+    kept = judge_one("min_auc_retention", 0.94, retention={"auc_roc": seen})
+    alike = agreement(0.95).model_copy(update={"intervals": {"rate": seen}})
+    agreed = judge_one("min_agreement", 0.94, agreement=alike)
+    assert (kept.passed, kept.measured) == (agreed.passed, agreed.measured) == (True, seen)
+    assert not judge_one("min_agreement", 0.96, agreement=alike).passed, "nor does an end above it pass"
+    assert judge_one("min_agreement", 0.9, agreement=agreement(0.95)).measured == estimate(0.95).model_copy(
+        update={"low": None, "high": None}
+    )
+
+
 @pytest.mark.parametrize(
     ("name", "limit", "fields"),
     [

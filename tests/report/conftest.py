@@ -32,6 +32,10 @@ class Figures:
         value = self.share()
         return Estimate(value=value, low=value - 0.0101, high=value + 0.0202)
 
+    def agreement(self) -> Agreement:
+        intervals = {name: self.estimate() for name in ("rate", "disagreement", "kl", "spearman")}
+        return Agreement.model_validate({n: e.value for n, e in intervals.items()} | {"intervals": intervals})
+
     def comparison(self) -> Comparison:
         return Comparison(difference=self.estimate(), verdict="better")
 
@@ -60,8 +64,7 @@ class Figures:
         quality = Quality(metrics=metrics, per_class=tuple(per_class), overconfidence=self.estimate())
         fields: dict[str, Any] = {"kind": "mlp", "label": f"{role} {name}", "rows": 2500, "cost": self.cost()}
         if role != "teacher":
-            rate = self.share()
-            fields["agreement"] = Agreement(rate=rate, disagreement=1 - rate, kl=self.share(), spearman=None)
+            fields["agreement"] = self.agreement()
             fields["retention"] = {m: self.estimate() for m in METRICS if METRICS[m].bigger_is_better}
             fields["versus_teacher"] = {m: self.comparison() for m in METRICS}
         if role == "student":

@@ -42,9 +42,7 @@ def sound(report: Make) -> Report:
     for role in ("teacher", "student", "control"):
         card = next(c for c in one.scorecards.cards if c.role == role)
         one = with_card(one, role, quality=card.quality.model_copy(update={"overconfidence": calm}))
-    agreement = one.focus.agreement
-    assert agreement is not None
-    return with_card(one, "student", agreement=agreement.model_copy(update={"spearman": 0.9}))
+    return one
 
 
 def findings(report: Report, **spec: Any) -> dict[str, Finding]:
@@ -226,20 +224,37 @@ def test_labels_data_and_files(sound: Report) -> None:
 
 
 def constant(report: Report) -> Report:
-    agreement = report.focus.agreement
-    assert agreement is not None
-    return with_card(report, "student", agreement=agreement.model_copy(update={"spearman": None}))
-
-
-def test_a_constant_student(sound: Report) -> None:
-    """Its ranks are undefined."""
-    assert warned(constant(sound)) == {"constant"}
+    return with_card(report, "student", quality=report.focus.quality.model_copy(update={"constant": True}))
 
 
 def without_intervals(report: Report) -> Report:
     quality = report.teacher.quality
     bare = {name: one.model_copy(update={"low": None, "high": None}) for name, one in quality.metrics.items()}
     return with_card(report, "teacher", quality=quality.model_copy(update={"metrics": bare}))
+
+
+@pytest.mark.parametrize("role", ["teacher", "student", "control"])
+def test_a_constant_model(sound: Report, role: str) -> None:
+    """Told of by its own answers, not by ranks that either side may leave undefined; a control is no candidate."""
+    agreement, quality = sound.focus.agreement, next(iter(sound.scorecards.of_role(role))).quality  # type: ignore[arg-type]
+    assert agreement is not None
+    undefined = with_card(sound, "student", agreement=agreement.model_copy(update={"spearman": None}))
+    assert warned(undefined) == set()
+    one = with_card(undefined, role, quality=quality.model_copy(update={"constant": True}))
+    found = findings(one)
+    assert ("constant" in found) == (role != "control")
+    if role != "control":
+        assert found["constant"].text.startswith(f"The {role} {found['constant'].values['name']} gives")
+
+
+@pytest.mark.parametrize(("confidence", "said"), [(0.9, True), (0.95, False), (0.99, False)])
+def test_slices_are_shown_at_the_confidence_of_the_run(sound: Report, confidence: float, said: bool) -> None:
+    """A corrected p value of 0.07 shows something at 0.9 alone."""
+    one = slices(sound, increase=9.0, p=0.07)
+    one = one.model_copy(update={"scorecards": one.scorecards.model_copy(update={"confidence": confidence})})
+    assert {"slice_lost", "disagrees_most"} & set(findings(one)) == (
+        {"slice_lost", "disagrees_most"} if said else set()
+    )
 
 
 def test_too_few_groups(sound: Report) -> None:

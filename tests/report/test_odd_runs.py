@@ -111,10 +111,23 @@ def test_an_odd_table_is_reported_on(name: str) -> None:
     assert "<i>c</i>" not in to_html(chinese)
 
 
-def test_a_constant_student_is_told_of() -> None:
-    """It gives every row the same probability, and its ranks are undefined."""
-    frame, config = ODD["nothing to learn"]
-    frame = frame.assign(x0=1.0, x1=np.arange(len(frame)) % 2)
-    one = report_of(frame, **config, teacher={"kind": "xgboost", "trees": 1, "depth": 1, "learning_rate": 1e-9})
-    said = {finding.code for finding in one.report.findings if finding.severity == "warning"}
-    assert said & {"constant", "no_better_than_prior", "teacher_not_ahead"}
+KNOWS_NOTHING = {"kind": "xgboost", "trees": 1, "depth": 1, "learning_rate": 1e-9}
+
+
+@pytest.mark.parametrize(
+    ("config", "role"),
+    [
+        ({"students": [{"kind": "logistic_regression", "c": 1e-300}]}, "student"),
+        ({"teacher": KNOWS_NOTHING}, "teacher"),
+    ],
+    ids=["student", "teacher"],
+)
+def test_the_one_that_is_constant_is_named(config: dict[str, Any], role: str) -> None:
+    """Ranks are undefined either way; only the one that gives every row the same probability is told of."""
+    report = report_of(numbers(300, 2), **config).report
+    said = [finding for finding in report.findings if finding.code == "constant"]
+    assert [(one.severity, one.values["role"]) for one in said] == [("warning", role)]
+    assert said[0].text.startswith(f"The {role} ")
+    assert {c.role for c in (report.teacher, report.focus) if c.quality.constant} == {role}
+    assert report.focus.agreement is not None
+    assert report.focus.agreement.spearman is None

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from distillery.data.drift import ColumnDrift, DriftReport, SplitDrift
-from distillery.evaluation import COSTS, METRICS, Estimate
+from distillery.evaluation import COSTS, METRICS, Agreement, Estimate
 from distillery.evaluation.importance import ColumnImportance, Importance
 from distillery.evaluation.slices import Slice, SliceSearch
 from distillery.promotion import StagedModel, Verdict
@@ -28,6 +28,7 @@ from distillery.report.model import (
 )
 from distillery.report.render import IllustratedReport, to_card, to_html, to_markdown, write_report
 from distillery.report.scene import Drawing
+from distillery.report.sections._tables import percent_interval
 from distillery.report.texts import LANGUAGES
 from distillery.students import Selected, Trial
 
@@ -234,12 +235,23 @@ def test_the_first_table_has_the_headline_figures(report: Make) -> None:
             formats.estimate(card.quality.metrics["auc_roc"]),
             formats.percent(retained),
             formats.estimate(card.quality.metrics["log_loss"]),
-            formats.percent(card.agreement.rate if card.agreement else None),
+            percent_interval(card.agreement.intervals["rate"].model_dump()) if card.agreement else "–",
             formats.count(cost.params),
             formats.size(cost.bytes),
             formats.duration(cost.latency_p50_us),
             formats.rate(cost.rows_per_second),
         ]
+
+
+def test_agreement_without_intervals_is_shown_bare(report: Make) -> None:
+    """With them, each of the four has its square brackets."""
+    one = report()
+    heads = ("model", "agreement", "disagreement")
+    assert all(cell.endswith("]") for row in table(to_markdown(one), *heads) for cell in row[1:])
+    bare = Agreement(rate=0.75, disagreement=0.25, kl=0.125, spearman=None)
+    cards = tuple(c.model_copy(update={"agreement": bare if c.agreement else None}) for c in one.scorecards.cards)
+    one = one.model_copy(update={"scorecards": one.scorecards.model_copy(update={"cards": cards})})
+    assert all(row[1:] == ["75.00 %", "25.00 %", ".1250", "–"] for row in table(to_markdown(one), *heads))
 
 
 def test_every_metric_and_every_cost_of_every_model_is_there(report: Make) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from distillery.evaluation import COSTS, METRICS, Estimate, Scorecard
 from distillery.report import formats
 from distillery.report.document import Cell, Format, Mark, Table, Terms, Writer
-from distillery.report.formats import difference
+from distillery.report.formats import difference, percent_interval
 
 MARKS: Mapping[str, Mark] = {"better": "good", "worse": "bad"}
 COST_FORMATS: Mapping[str, Format] = {
@@ -25,6 +25,15 @@ COST_FORMATS: Mapping[str, Format] = {
 def estimate(value: Mapping[str, Any]) -> str:
     """Write an estimate as the JSON holds it."""
     return formats.estimate(Estimate.model_validate(value))
+
+
+def agreed(writer: Writer, i: int, name: str, digits: int = 1) -> Cell:
+    """Return a figure of a model's agreement with the teacher, with its interval where there is one."""
+    card = writer.report.scorecards.cards[i]
+    path, share = f"/scorecards/cards/{i}/agreement", name in ("rate", "disagreement")
+    if card.agreement is None or name not in card.agreement.intervals:
+        return writer.figure(f"{path}/{name}", lambda v: formats.percent(v, digits) if share else formats.number(v))
+    return writer.figure(f"{path}/intervals/{name}", lambda v: percent_interval(v, digits) if share else estimate(v))
 
 
 def models(writer: Writer, *roles: str) -> list[tuple[int, Scorecard]]:

@@ -9,6 +9,7 @@ from distillery.report.document import Block, Cell, Heading, Paragraph, Section,
 from distillery.report.formats import difference, percent_interval
 from distillery.report.sections._tables import (
     COST_FORMATS,
+    agreed,
     by_model,
     compared,
     cost_title,
@@ -77,13 +78,10 @@ def _scores_per_class(writer: Writer, names: dict[str, str]) -> Table:
 
 def agreement(writer: Writer) -> Section:
     """How alike the models and the teacher answer, and where they do not."""
-    rows = []
+    names, rows = ("rate", "disagreement", "kl", "spearman"), []
     for i, _ in models(writer, "student", "control", "baseline", "staged"):
-        path = f"/scorecards/cards/{i}/agreement"
-        shares = (writer.figure(f"{path}/{name}", lambda v: formats.percent(v, 2)) for name in ("rate", "disagreement"))
-        numbers = (writer.figure(f"{path}/{name}", formats.number) for name in ("kl", "spearman"))
-        rows.append((Cell(writer.called(i)), *shares, *numbers))
-    header = ("report.head.model", "agreement.rate", "agreement.disagreement", "agreement.kl", "agreement.spearman")
+        rows.append((Cell(writer.called(i)), *(agreed(writer, i, name, digits=2) for name in names)))
+    header = ("report.head.model", *(f"agreement.{name}" for name in names))
     table = Table(tuple(map(writer.texts, header)), tuple(rows))
     note = Paragraph(writer.texts("agreement.note"), "note")
     return writer.section("agreement", table, note, *_slices(writer))

@@ -18,7 +18,7 @@ from distillery.report.document import (
     Writer,
 )
 from distillery.report.formats import difference, percent_interval
-from distillery.report.sections._tables import estimate, models
+from distillery.report.sections._tables import agreed, estimate, models
 
 VERDICT_MARKS: dict[str, Mark] = {"promote": "good", "keep_staged": "", "refuse": "bad"}
 
@@ -101,7 +101,7 @@ def _tiles(writer: Writer) -> Tiles:
     tiles = [
         Tile(texts("tile.kept"), kept, texts("tile.kept_remark", name=report.focus.name)),
         Tile(texts("tile.loss"), loss, texts(f"verdict.{report.focus.versus_teacher['log_loss'].verdict}")),
-        Tile(texts("tile.agreement"), writer.figure(f"{path}/agreement/rate", formats.percent)),
+        Tile(texts("tile.agreement"), agreed(writer, place, "rate")),
     ]
     if report.focus.cost is not None:
         saved = [
@@ -135,7 +135,7 @@ def _headline_table(writer: Writer) -> Table:
                 writer.figure(f"{path}/quality/metrics/auc_roc", estimate),
                 retained,
                 writer.figure(f"{path}/quality/metrics/log_loss", estimate),
-                writer.figure(f"{path}/agreement/rate", formats.percent),
+                agreed(writer, i, "rate"),
                 writer.figure(f"{path}/cost/params", formats.count),
                 writer.figure(f"{path}/cost/bytes", formats.size),
                 writer.figure(f"{path}/cost/latency_p50_us", formats.duration),
@@ -189,9 +189,9 @@ def _gate_row(writer: Writer, path: str, gate: GateResult) -> tuple[Cell, ...]:
 
 
 _GATE_FORMATS = {
-    "min_auc_retention": lambda one: formats.percent(one["value"], 2),
+    "min_auc_retention": lambda one: percent_interval(one, 2),
     "max_log_loss_increase": lambda one: formats.signed_percent(one["value"], 2),
-    "min_agreement": lambda one: formats.percent(one["value"], 2),
+    "min_agreement": lambda one: percent_interval(one, 2),
     "max_bytes": lambda one: formats.size(one["value"]),
     "max_params": lambda one: formats.count(one["value"]),
     "max_latency_p50_us": lambda one: formats.duration(one["value"]),
