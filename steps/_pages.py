@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import re
 from collections.abc import Mapping
 from urllib.parse import quote
@@ -15,7 +14,7 @@ from distillery.data import Schema
 from distillery.errors import shortlist
 from distillery.evaluation import Comparison, Cost, Scorecard, Scorecards
 from distillery.promotion import Verdict
-from distillery.report.formats import cell, count, duration, estimate, number, percent, signed, size
+from distillery.report.formats import code, count, duration, estimate, link, number, percent, signed, size, to_md
 from distillery.report.render import CARD
 from distillery.students import Trial
 
@@ -56,7 +55,7 @@ EXPERIMENT = """\
 Scenario **{scenario}**: [runs of the pipeline]({runs}) · [all models by ROC AUC]({models})
 
 A strong model, the teacher, that predicts {target} is distilled into small ones, the students. The best student that \
-passes every gate becomes [{model}](#/models/{model_url}) under the alias `staging`.
+passes every gate becomes {model} under the alias `staging`.
 
 **Runs**
 
@@ -78,9 +77,9 @@ teacher), `cost.bytes` of the deployed file, `cost.latency_p50_us` a row. All ru
 
 MODEL = """\
 Predicts {target} from raw columns: one ONNX file with the preprocessing inside, distilled from a stronger model. \
-Scenario [{scenario}](#/experiments/{experiment}); each version links to the run that made it.
+Scenario {scenario}; each version links to the run that made it.
 
-- `staging`: the best student so far that passed every gate; load it as `models:/{model}@staging`
+- `staging`: the best student so far that passed every gate; load it as {address}
 - `previous-staging`: the one that it replaced
 
 A version's description is its model card; the whole card lies beside the model as `{card}`.
@@ -110,10 +109,9 @@ def about_experiment(config: DistillConfig, schema: Schema, experiment: str) -> 
     """Describe a scenario's experiment, given its id."""
     runs, models = (f"#/experiments/{experiment}/runs?viewStateShareKey={view}" for view in VIEWS)
     return EXPERIMENT.format(
-        scenario=cell(config.name),
+        scenario=to_md(config.name),
         target=_target(schema),
-        model=cell(config.model_name),
-        model_url=quote(config.model_name),
+        model=link(config.model_name, f"#/models/{quote(config.model_name)}"),
         runs=runs,
         models=models,
     )
@@ -122,30 +120,22 @@ def about_experiment(config: DistillConfig, schema: Schema, experiment: str) -> 
 def about_model(config: DistillConfig, schema: Schema, experiment: str) -> str:
     """Describe a scenario's registered model."""
     return MODEL.format(
-        scenario=cell(config.name),
+        scenario=link(config.name, f"#/experiments/{experiment}"),
         target=_target(schema),
-        model=config.model_name,
-        experiment=experiment,
+        address=code(f"models:/{config.model_name}@staging"),
         card=CARD,
     )
 
 
 def _target(schema: Schema) -> str:
-    return f"*{cell(schema.target)}* ({task(schema)}: {cell(shortlist(schema.classes))})"
-
-
-def shown(cards: Scorecards, verdict: Verdict) -> Scorecard:
-    """Return the student a run stands for: the one chosen for promotion, else the best on the validation split."""
-    if verdict.winner is not None:
-        return cards.get("student", verdict.winner)
-    return min(cards.students, key=lambda card: math.inf if card.valid_log_loss is None else card.valid_log_loss)
+    return f"*{to_md(schema.target)}* ({task(schema)}: {to_md(shortlist(schema.classes))})"
 
 
 def run_metrics(cards: Scorecards, verdict: Verdict) -> dict[str, float]:
-    """Return what a run of the pipeline is compared by: `shown`'s metrics, and the teacher's beside them."""
+    """Return what a run of the pipeline is compared by: its student's metrics, and the teacher's beside them."""
     teacher = cards.teacher.metrics()
     beside = {f"teacher.{name}": teacher[name] for name in ("test.auc_roc", "test.log_loss") if name in teacher}
-    return {**shown(cards, verdict).metrics(), **beside}
+    return {**verdict.focus(cards).metrics(), **beside}
 
 
 def about_run(cards: Scorecards, verdict: Verdict, done: str) -> str:
@@ -156,8 +146,8 @@ def about_run(cards: Scorecards, verdict: Verdict, done: str) -> str:
         verdict: of its candidates.
         done: what came of it, in one sentence.
     """
-    figures = [f"{cell(card.label)}: {'; '.join(_quality(card))}" for card in (shown(cards, verdict), cards.teacher)]
-    return f"{cell(done)}.\n\nThe figures here are those of {'. '.join(figures)}."
+    figures = [f"{to_md(card.label)}: {'; '.join(_quality(card))}" for card in (verdict.focus(cards), cards.teacher)]
+    return f"{to_md(done)}.\n\nThe figures here are those of {'. '.join(figures)}."
 
 
 def about_card(card: Scorecard) -> str:
@@ -193,7 +183,7 @@ def _cost(cost: Cost) -> str:
 def about_trial(trial: Trial) -> str:
     """Describe a trial's run by what came of it."""
     if trial.valid_log_loss is None:
-        return f"A point of a search, refused: {cell(trial.refused)}"
+        return f"A point of a search, refused: {to_md(trial.refused)}"
     return f"A point of a search: log loss {number(trial.valid_log_loss)} nats on the validation rows."
 
 

@@ -7,7 +7,7 @@ import logging
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -133,7 +133,7 @@ def describe_experiment(experiment: str, text: str) -> None:
         client.set_experiment_tag(experiment, WRITTEN_TAG, digest(text))
 
 
-def log_history(history: list[dict[str, float]]) -> None:
+def log_history(history: Sequence[dict[str, float]]) -> None:
     """Log training curves into the active run, the epochs as steps."""
     for epoch, values in enumerate(history):
         log_epoch(epoch, values)

@@ -21,7 +21,7 @@ from distillery.promotion import Verdict
 from distillery.report.build import build_report
 from distillery.report.illustrate import illustrate
 from distillery.report.model import Origin
-from distillery.report.render import IllustratedReport, write_report
+from distillery.report.render import VALIDATION, IllustratedReport, write_report
 from distillery.report.scene import Scene
 from distillery.students import Student
 from distillery.teachers import Teacher
@@ -77,6 +77,7 @@ def compression_report(
     if report.warnings:
         mlflow.set_tag("distillery.warnings", "; ".join(report.warnings))
     if Client().active_stack.orchestrator.flavor == "local":
+        files[VALIDATION] = validation.to_html().encode()
         write_report(files, Path(config.report.folder) / config.name)
     return illustrated
 

@@ -22,7 +22,7 @@ from distillery.students import Student
 from distillery.teachers import Teacher
 from materializers import PredictionsMaterializer, ScorecardsMaterializer, VerdictMaterializer
 from steps._measured import measured
-from steps._pages import about_card, about_experiment, about_run, run_metrics, shown
+from steps._pages import about_card, about_experiment, about_run, run_metrics
 from steps._registry import DIGEST_TAG, Staged, reachable_registry, score_staged
 from steps._tracking import (
     active_run,
@@ -87,7 +87,7 @@ def evaluate(
         logger.warning("%s has no ONNX file: %s", card.label, card.export_problem)
     verdict = judge(cards, config.gates, staged.model)
     _log_parent(table, config, cards, verdict)
-    _log_models(cards, teacher, students, controls)
+    _log_models(cards, teacher, baselines, students, controls)
     return cards, verdict, gathered(entries, test.features, test.labels, test.weights, table.schema.n_classes)
 
 
@@ -120,7 +120,7 @@ def _log_parent(table: Table, config: DistillConfig, cards: Scorecards, verdict:
     describe_experiment(experiment, about_experiment(config, table.schema, experiment))
     log_settings(config.model_dump(mode="json"))
     mlflow.set_tags({"distillery.verdict": verdict.action, "distillery.winner": verdict.winner or ""})
-    mlflow.set_tags({"distillery.student": shown(cards, verdict).name, DIGEST_TAG: table.digest})
+    mlflow.set_tags({"distillery.student": verdict.focus(cards).name, DIGEST_TAG: table.digest})
     mlflow.log_metrics(run_metrics(cards, verdict))
     describe(about_run(cards, verdict, verdict.reason))
     for split, context in (("train", "training"), ("valid", "validation"), ("test", "testing")):
@@ -136,17 +136,20 @@ def _log_dataset(table: Table, split: Split, context: str, scenario: str) -> Non
         mlflow.log_input(dataset, context=context)
 
 
-def _log_models(cards: Scorecards, teacher: Teacher, students: list[Student], controls: list[Student]) -> None:
-    models = {("teacher", cards.teacher.name): teacher}
+def _log_models(
+    cards: Scorecards, teacher: Teacher, baselines: list[Teacher], students: list[Student], controls: list[Student]
+) -> None:
+    models: dict[tuple[str, str], Teacher | Student] = {("teacher", cards.teacher.name): teacher}
+    models |= {("baseline", b.spec.kind): b for b in baselines}
     models |= {("student", s.spec.title): s for s in students} | {("control", c.spec.title): c for c in controls}
     for card in cards.cards:
         model = models.get((card.role, card.name))
         spec = model.spec if isinstance(model, Student) else None
         tags = {"distillery.role": card.role}
         with model_run(run_name(card.role, card.name, spec), tags=tags, settings=card.settings) as new:
-            if new and isinstance(model, Student):
+            if new and model is not None:
                 log_history(model.history)
-                for trial in model.trials:
+                for trial in model.trials if isinstance(model, Student) else ():
                     log_trial(card.name, trial, resumed=True)
             mlflow.log_metrics(card.metrics())
             describe(about_card(card))

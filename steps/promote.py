@@ -21,6 +21,7 @@ from distillery.config import DistillConfig
 from distillery.data import Table
 from distillery.evaluation import Scorecard
 from distillery.promotion import Verdict
+from distillery.report.formats import link
 from distillery.report.model import Report
 from distillery.report.render import PAGE, IllustratedReport, to_card
 from distillery.report.summary import print_summary
@@ -86,7 +87,7 @@ def _promote(student: Student, table: Table, report: Report, config: DistillConf
 
 
 def _link(run: Run, name: str) -> str:
-    return f"[{name}](#/experiments/{run.info.experiment_id}/runs/{run.info.run_id})"
+    return link(name, f"#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}")
 
 
 def _model_tags(table: Table, config: DistillConfig) -> dict[str, str]:

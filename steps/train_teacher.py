@@ -14,7 +14,7 @@ from materializers import TeacherMaterializer
 from materializers.registered import open_model
 from steps._cache import code_policy
 from steps._measured import measured
-from steps._tracking import model_run, run_name
+from steps._tracking import log_history, model_run, run_name
 
 logger = get_logger(__name__)
 
@@ -36,7 +36,9 @@ def train_teacher(
     if role == "baseline":
         schema, train, valid = schema.regular, train.regular(schema), valid.regular(schema)
     with _run(spec, role):
-        return spec.fit(train, valid, schema, seed=seed)
+        teacher = spec.fit(train, valid, schema, seed=seed)
+        log_history(teacher.history)
+    return teacher
 
 
 def _open(spec: RegisteredSpec, schema: Schema) -> Teacher:

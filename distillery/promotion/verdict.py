@@ -79,6 +79,12 @@ class Verdict(BaseModel):
             found.append(f"staged version {version} was made from another dataset or split: {seen}")
         return found
 
+    def focus(self, cards: Scorecards) -> Scorecard:
+        """Return the student the run stands for: the winner, else the best on the validation split."""
+        if self.winner is not None:
+            return cards.get("student", self.winner)
+        return min(cards.students, key=_validation_loss)
+
     def judgement(self, name: str) -> Judgement:
         """Return one candidate's gates."""
         return next(j for j in self.judgements if j.name == name)

@@ -280,11 +280,8 @@ class Report(BaseModel):
 
     @property
     def focus(self) -> Scorecard:
-        """The winner, or the student that did best on the validation split where there is none."""
-        students = self.scorecards.students
-        if self.verdict.winner is not None:
-            return next(card for card in students if card.name == self.verdict.winner)
-        return min(students, key=lambda c: math.inf if c.valid_log_loss is None else c.valid_log_loss)
+        """See `Verdict.focus`."""
+        return self.verdict.focus(self.scorecards)
 
     @property
     def warnings(self) -> tuple[str, ...]:

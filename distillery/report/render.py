@@ -16,6 +16,7 @@ from markupsafe import Markup
 
 from distillery.report.card import card_sections
 from distillery.report.document import Section, Writer
+from distillery.report.formats import to_md
 from distillery.report.model import Report
 from distillery.report.scene import Drawing
 from distillery.report.sections import sections
@@ -23,8 +24,8 @@ from distillery.report.texts import Texts
 
 REPORT, PAGE, CARD = "report.json", "report.html", "model_card.md"
 DRAWINGS = "drawings.json"
-# What Markdown would read: not an underscore within a word, nor brackets that are no link.
-MARKS = re.compile(r"[\\`*|~]|^[#+-](?=\s)|(?<!\w)_|_(?!\w)|\](?=[(\[:])")
+VALIDATION, DRIFT = "validation.html", "drift.html"  # pages of the data, beside the report
+WRITTEN = ("report.md", PAGE, REPORT, CARD, VALIDATION, DRIFT, "plots/*.svg")  # what may be cleared away
 
 
 @final
@@ -65,13 +66,19 @@ class IllustratedReport:
 
 
 def write_report(files: Mapping[str, bytes], folder: Path) -> None:
-    """Write files into a folder, each only once it is complete."""
+    """Write files into a folder, each only once it is complete; then remove what only an earlier report wrote.
+
+    Nothing but `WRITTEN` is ever removed: a person may keep other files there.
+    """
     for name, content in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(f".{path.name}.partial")
         partial.write_bytes(content)
         partial.replace(path)
+    for old in (path for pattern in WRITTEN for path in folder.glob(pattern)):
+        if old.relative_to(folder).as_posix() not in files:
+            old.unlink()
 
 
 def to_markdown(report: Report, drawings: Sequence[Drawing] = ()) -> str:
@@ -112,19 +119,6 @@ def _environment(*, html: bool) -> Environment:
     )
     environment.filters |= {"md": to_md, "data_uri": data_uri}
     return environment
-
-
-def to_md(text: str) -> str:
-    r"""Escape text for Markdown, in running text as in the cell of a table.
-
-    >>> to_md("a|b<c>\n*d* e_f")
-    'a\\|b&lt;c&gt; \\*d\\* e_f'
-    >>> to_md("[x](y) [.1, .2]")
-    '[x\\](y) [.1, .2]'
-    """
-    one_line = " ".join(str(text).split())
-    marked = MARKS.sub(r"\\\g<0>", one_line)
-    return marked.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def data_uri(svg: str) -> Markup:

@@ -54,15 +54,15 @@ def print_summary(report: Report, console: Console, done: str = "", pointers: Ma
     if console.is_terminal:
         console.print(_coloured(report, console, done, pointers))
         return
-    lines = [summarize(report), *([f"verdict  {done}"] if done else [])]
-    where = "      ".join(f"{name}   {place}" for name, place in pointers.items())
+    lines = [summarize(report), *([f"verdict  {_harmless(done)}"] if done else [])]
+    where = "      ".join(f"{_harmless(name)}   {_harmless(place)}" for name, place in pointers.items())
     console.file.write("\n".join([*lines, *([where] if where else [])]) + "\n")
 
 
 def _headline(report: Report) -> str:
     schema, rows = report.table_schema, report.data.rows
     return (
-        f"{report.scenario} · {rows['train']:,} train · {rows['valid']:,} valid · {rows['test']:,} test rows"
+        f"{_harmless(report.scenario)} · {rows['train']:,} train · {rows['valid']:,} valid · {rows['test']:,} test rows"
         f" · {len(schema.columns)} columns ({len(schema.numeric)} numeric, {len(schema.categorical)} categorical)"
     )
 
@@ -111,7 +111,7 @@ def _coloured(report: Report, console: Console, done: str, pointers: Mapping[str
     if done:
         notes.add_row("verdict", Text(_harmless(done), style=VERDICTS[report.verdict.action]))
     for name, place in pointers.items():
-        notes.add_row(name, Text(place))
+        notes.add_row(Text(_harmless(name)), Text(_harmless(place)))
     legend = [Text(LEGEND, style="dim")] if marked else []
     return Group(Text(_headline(report), style="bold"), *_tables(rows, console), *legend, notes)
 

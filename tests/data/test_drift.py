@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
+import tracemalloc
 import warnings
 
 import numpy as np
@@ -151,6 +152,18 @@ def test_small_counts_are_tested_exactly():
     train, other = pd.Series(["a"] * 18 + ["b"] * 2), pd.Series(["a"] * 3 + ["b"] * 5)
     table = [[18, 2], [3, 5]]
     assert homogeneity(train, other, 0.05) == pytest.approx(stats.fisher_exact(table).pvalue, abs=0.005)
+
+
+def test_many_rare_categories_need_little_memory():
+    """Random tables are drawn so many at a time that they fit, however wide they are."""
+    rng = np.random.default_rng(0)
+    train, other = (pd.Series(rng.integers(0, 2000, 3000)) for _ in range(2))
+    tracemalloc.start()
+    p_value = homogeneity(train, other, 0.01)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert p_value > 0.01
+    assert peak < 60e6
 
 
 def test_one_distribution_is_called_drifted_as_seldom_as_promised():

@@ -309,6 +309,8 @@ def test_drift_is_measured_shown_and_logged(run, parameters, tracking, raw, tmp_
     folder = tmp_path / "reports" / parameters["scenario"]
     assert Report.model_validate_json((folder / "report.json").read_text()).drift == drift.report
     assert (folder / "drift.html").read_text() == drift.page
+    held = record.steps["validate"].outputs["validation_report"][0].load()
+    assert (folder / "validation.html").read_text() == held.to_html()
     experiment = tracking.get_experiment_by_name(parameters["scenario"])
     parent = next(r for r in tracking.search_runs([experiment.experiment_id]) if r.info.run_name == record.name)
     logged = {one.path for one in tracking.list_artifacts(parent.info.run_id, "report")}

@@ -133,6 +133,20 @@ def test_curves_are_there_also_when_training_came_from_cache(records, tracking, 
         assert [step for step, _ in one["train.train_loss"]] == list(range(FAST_MLP["epochs"]))
 
 
+def test_the_curves_of_networks_that_teach_are_there_too(run, parameters, tracking):
+    """A teacher's and a baseline's, trained and from cache."""
+    network = {"kind": "mlp", "widths": [8], "bins": 4, "epochs": 3, "batch_size": 128}
+    settings = {"teacher": network, "baseline": network, "soft_labels": {"method": "in_sample"}}
+    names = [run({**parameters, **settings}).name for _ in range(2)]
+    experiment = tracking.get_experiment_by_name(parameters["scenario"])
+    runs = tracking.search_runs([experiment.experiment_id])
+    for title in ("teacher mlp", "baseline mlp"):
+        found = {r.data.tags["distillery.zenml_run"]: r for r in runs if r.info.run_name == title}
+        one, two = (curves(tracking, found[name]) for name in names)
+        assert one == two
+        assert [step for step, _ in one["train.valid_log_loss"]] == [0, 1, 2]
+
+
 def test_trials_of_two_searches_have_names_of_their_own(records, logged):
     """Also where the students came from cache."""
     for record in records:

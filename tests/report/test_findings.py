@@ -16,7 +16,7 @@ from distillery.report.model import Finding, Report, SelectionFacts, SoftLabelFa
 from distillery.report.spec import ReportSpec
 from distillery.report.texts import LANGUAGES, Texts
 from distillery.students import Selected
-from tests.report.test_render import shown_numbers
+from tests.report.shown import shown_numbers
 
 Make = Callable[..., Report]
 

@@ -175,3 +175,14 @@ def test_names_do_not_steer_the_terminal(report: Make) -> None:
         assert shown in ESCAPES.sub("", coloured)
         ends = {cell_len(line) for line in plain.splitlines()[2:]}
         assert len(ends) == 1
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_nothing_from_outside_steers_the_terminal(report: Make, terminal: bool) -> None:
+    """The scenario, what was done, where to look: neither in colour nor plain."""
+    file, evil = io.StringIO(), "a\x1b]0;title\x07\x9b2J\rb"
+    console = Console(file=file, force_terminal=terminal, color_system=None, width=200, legacy_windows=False)
+    print_summary(report(scenario=evil), console, f"{evil} promoted", {f"report {evil}": f"reports/{evil}"})
+    text = ESCAPES.sub("", file.getvalue())
+    assert not {"\x1b", "\x07", "\x9b", "\r"} & set(text)
+    assert text.count("a\N{REPLACEMENT CHARACTER}]0;title") == 4

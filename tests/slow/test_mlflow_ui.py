@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-import shutil
 import socket
 import time
 
 import pytest
 import requests
 from mlflow.tracking import MlflowClient
-from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
@@ -20,17 +17,6 @@ from tests.slow.mlflow_pages import EXPAND, PATIENCE, charts, listed, section
 
 pytestmark = pytest.mark.slow
 
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--window-size=1700,1300",
-)
 MODELS = ["teacher ensemble", "student mlp T=1 α=.8", "control mlp"]
 HARMLESS = (
     "/mlflow/users/current",  # MLflow asks itself for accounts, which a local server does not have
@@ -92,22 +78,6 @@ def second_run(copy, client, experiment):
     assert ran.code == 0, ran.text
     latest = client.search_runs([experiment], filter_string=PIPELINES, max_results=1)
     return ids(client, experiment, latest[0])
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    """A headless Chromium with a profile of its own."""
-    binary, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not binary or not driver:
-        pytest.fail("install chromium and chromedriver: the MLflow UI is looked at in a real browser")
-    options = webdriver.ChromeOptions()
-    options.binary_location = binary
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    chromium = webdriver.Chrome(options=options, service=Service(driver))
-    yield chromium
-    chromium.quit()
 
 
 @pytest.fixture

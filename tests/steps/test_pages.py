@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from html import unescape
+from types import SimpleNamespace
+
 import pytest
+from markdown_it import MarkdownIt
 from mlflow.store.model_registry.dbmodels.models import SqlModelVersion, SqlRegisteredModel, SqlRegisteredModelTag
 from mlflow.utils.validation import MAX_EXPERIMENT_TAG_VAL_LENGTH
 
@@ -14,6 +19,7 @@ from distillery.students import LogisticRegressionSpec, MLPSpec, Trial
 from steps import _pages as pages
 from steps._registry import DESCRIPTION_LIMIT
 from steps._tracking import run_name
+from steps.promote import _link
 
 CARD = (
     "# Card\n\n## Use\n"
@@ -104,6 +110,28 @@ def test_names_from_outside_make_no_html():
         assert "<" not in text
         assert "&lt;b&gt;" in text
         assert "&lt;i&gt;" in text
+
+
+@pytest.mark.parametrize("name", ["x*](http://evil) `a` <b>", "[y](http://evil)", "a] [b", "www|_c_\\", "`", "**d**"])
+def test_names_from_outside_are_read_as_they_are(name):
+    """No name makes a link, markup or code, nor breaks the links that are there."""
+    config = DistillConfig.parse({"scenario": "toy"}).model_copy(update={"scenario": name})
+    odd = schema(name, (name, "yes"))
+    cards = CARDS.model_copy(update={"cards": tuple(c.model_copy(update={"label": name}) for c in CARDS.cards)})
+    run = SimpleNamespace(info=SimpleNamespace(experiment_id="7", run_id="8"))
+    pages_and_links = {
+        pages.about_experiment(config, odd, "7"): 3,
+        pages.about_model(config, odd, "7"): 1,
+        pages.about_run(cards, verdict("a"), f"{name} promoted"): 0,
+        pages.about_trial(Trial(number=0, params={}, valid_log_loss=None, refused=name)): 0,
+        pages.about_version("", _link(run, name), limit=500): 1,
+    }
+    for text, links in pages_and_links.items():
+        rendered = MarkdownIt("commonmark").enable(["table", "strikethrough"]).render(text)
+        assert re.findall(r'href="([^"#])', rendered) == []
+        assert rendered.count("<a ") == links
+        assert "<b>" not in rendered
+        assert name in unescape(re.sub(r"<[^>]*>", "", rendered))
 
 
 def test_descriptions_fit_whatever_the_table():

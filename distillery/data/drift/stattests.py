@@ -14,7 +14,8 @@ from scipy import stats
 
 from distillery.data.drift.pairs import NUMERIC, Method, Pair
 
-TABLES = 10_000  # random tables drawn at a time
+TABLES = 10_000  # random tables that are drawn at least, unless fewer settle it
+COUNTS = 1_000_000  # drawn at a time, of all tables: 8 MB
 HITS = 10  # so many of them as unlikely as what was seen settle a p-value
 ENOUGH = 5  # expected counts from here on follow the chi-square distribution
 
@@ -79,8 +80,9 @@ def _drawn(seen: np.ndarray, statistic: float, threshold: float) -> float:
     """Return the share of random tables ``(2, K)`` as far from their expectation, until that is settled."""
     tables, expected = stats.random_table(seen.sum(1), seen.sum(0)), stats.contingency.expected_freq(seen)
     rng, hits, drawn = np.random.default_rng(0), 0, 0
-    while hits < HITS and drawn < 2 / threshold:
-        some = tables.rvs(TABLES, random_state=rng)
+    at_once = max(1, min(TABLES, COUNTS // seen.size))
+    while hits < HITS and drawn < max(TABLES, 2 / threshold):
+        some = tables.rvs(at_once, random_state=rng)
         hits += int(np.sum(((some - expected) ** 2 / expected).sum((1, 2)) >= statistic * (1 - 1e-12)))
-        drawn += TABLES
+        drawn += at_once
     return (1 + hits) / (1 + drawn)
