@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import platform
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -87,6 +89,7 @@ def _origin(config: DistillConfig) -> Origin:
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         run=get_step_context().pipeline_run.name,
         mlflow_run=run.info.run_id if (run := mlflow.active_run()) else None,
+        machine=f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
         git_commit=git_commit(),
         versions={name: version(name) for name in PACKAGES},
         settings=config.model_dump(mode="json"),

@@ -65,9 +65,9 @@ class Slice(BaseModel):
 
     @property
     def text(self) -> str:
-        """Such as ``carrier = AA``, ``200 < distance ≤ 500`` or ``seats = –`` (missing)."""
+        """Such as ``carrier = AA``, ``200 < distance ≤ 500`` or ``seats = (missing)``."""
         if self.missing:
-            return f"{self.column} = –"
+            return f"{self.column} = (missing)"
         if self.category is not None:
             return f"{self.column} = {self.category}"
         lower = "" if self.lower is None else f"{self.lower:g} < "

@@ -20,6 +20,7 @@ FEW_ROWS = 1000  # test rows below which every interval is wide
 BARELY = 0.98  # share of the teacher's gain over knowing nothing that a control may reach before it is said
 OVERCONFIDENT = 0.01  # probability claimed above what is kept
 RELEVANT = 0.02  # gain in log loss, as a share of the teacher's, that may make a student worth while
+MORE = 1.1  # times the teacher's cost from which a student is said to cost more
 SIMILAR_COST = 1.5  # as cheap as the student: up to so many times its bytes and its latency
 
 
@@ -228,6 +229,17 @@ def saved(report: Report, _: ReportSpec) -> Iterator[Draft]:
     yield Draft("saved", values)
 
 
+def costs_more(report: Report, _: ReportSpec) -> Iterator[Draft]:
+    """What the best student costs more than its teacher."""
+    mine, its = report.focus.cost, report.teacher.cost
+    if mine is None or its is None or mine.runtime != its.runtime:
+        return
+    for name in ("params", "bytes", "peak_memory_bytes", "latency_p50_us", "flops_per_row"):
+        own, above = getattr(mine, name), getattr(its, name)
+        if own is not None and above and own > above * MORE:
+            yield Draft(f"more_{name}", {"name": report.focus.name, "own": own, "above": above, "ratio": own / above})
+
+
 def brought(report: Report, _: ReportSpec) -> Iterator[Draft]:
     """What distillation added to each candidate."""
     for card in report.scorecards.students:
@@ -245,7 +257,9 @@ def against_baseline(report: Report, _: ReportSpec) -> Iterator[Draft]:
         return
     for baseline in report.scorecards.of_role("baseline"):
         values: dict[str, JsonValue] = {"name": card.name, "baseline": baseline.name, "verdict": comparison.verdict}
-        yield Draft("against_baseline", values | {"difference": _interval(comparison.difference)})
+        unknown: dict[str, JsonValue] = {"bytes_ratio": None, "latency_ratio": None}
+        ratios = {**unknown, **(_cost_ratios(baseline, card) or {})}
+        yield Draft("against_baseline", {**values, **ratios, "difference": _interval(comparison.difference)})
 
 
 def agreed(report: Report, _: ReportSpec) -> Iterator[Draft]:
@@ -282,4 +296,4 @@ WARNINGS: tuple[Rule, ...] = (
     no_intervals,
     few_rows,
 )
-RESULTS: tuple[Rule, ...] = (kept, saved, brought, against_baseline, agreed, fewer_columns)
+RESULTS: tuple[Rule, ...] = (kept, saved, costs_more, brought, against_baseline, agreed, fewer_columns)

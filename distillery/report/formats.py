@@ -112,6 +112,15 @@ def _plus(value: float | None, digits: int) -> str:
     return "+" if value is not None and math.isfinite(value) and round(value, digits) > 0 else ""
 
 
+def times(ratio: float) -> str:
+    """Write how many times as much, no finer than such ratios are known.
+
+    >>> times(141.6), times(5.93), times(0.523)
+    ('142', '5.9', '0.52')
+    """
+    return f"{ratio:.0f}" if ratio >= 10 else f"{ratio:.2g}"
+
+
 def seconds(value: float | None) -> str:
     """Write a time given in seconds.
 

@@ -199,6 +199,7 @@ class Origin(BaseModel):
         created: when, ISO 8601 in UTC.
         run: the pipeline run's name.
         mlflow_run: the tracker's id of it; None without one.
+        machine: whose costs are measured: system, processor kind, cores.
         git_commit: of the working folder; None outside a repository.
         versions: of the packages that decide the numbers.
         settings: the whole config.
@@ -209,6 +210,7 @@ class Origin(BaseModel):
     created: str
     run: str
     mlflow_run: str | None = None
+    machine: str = ""
     git_commit: str | None
     versions: dict[str, str]
     settings: dict[str, JsonValue]

@@ -283,7 +283,26 @@ def test_the_baseline_and_the_columns_are_results(sound: Report) -> None:
     chosen = SelectionFacts(name="small", among=8, columns=(Selected("a", 1.0), Selected("b", 0.5)))
     found = findings(baseline(sound, loss="better", size=9, latency=9.0).model_copy(update={"selections": (chosen,)}))
     assert found["fewer_columns"].text == "small needs 2 of 8 raw columns (25.0 %)"
-    assert found["against_baseline"].text.endswith(": better")
+    assert ": better; the baseline has 9 × its bytes" in found["against_baseline"].text
+
+
+def costlier(report: Report, **student: float) -> Report:
+    """The report with costs of its student; the teacher's peak memory is 2 MB."""
+    mine, its = report.focus.cost, report.teacher.cost
+    assert mine is not None
+    assert its is not None
+    report = with_card(report, "teacher", cost=its.model_copy(update={"peak_memory_bytes": 2_000_000}))
+    return with_card(report, "student", cost=mine.model_copy(update=student))
+
+
+@pytest.mark.parametrize(("times", "said"), [(0.5, False), (1.05, False), (1.2, True)])
+@pytest.mark.parametrize("cost", ["params", "bytes", "latency_p50_us", "flops_per_row"])
+def test_what_a_student_costs_more(sound: Report, cost: str, times: float, said: bool) -> None:
+    """It is not hidden among what was saved; a tenth is noise."""
+    base = costlier(sound)
+    assert base.teacher.cost is not None
+    found = findings(costlier(sound, **{cost: times * getattr(base.teacher.cost, cost)}))
+    assert (f"more_{cost}" in found) == said
 
 
 def variants(sound: Report) -> Iterator[Report]:
@@ -304,6 +323,7 @@ def variants(sound: Report) -> Iterator[Report]:
     yield sound.model_copy(update={"verdict": verdict})
     yield without_intervals(sound)
     yield constant(sound)
+    yield costlier(sound, peak_memory_bytes=9_000_000)
     quality = sound.focus.quality.model_copy(update={"overconfidence": Estimate(value=0.2, low=0.1, high=0.3)})
     yield with_card(sound, "student", quality=quality)
     moved = ColumnDrift(column="churned", method="d", kind="distance", score=0.3, threshold=0.1, drifted=True)

@@ -19,7 +19,7 @@ def data(writer: Writer) -> Section:
     hidden = len(report.table_schema.columns) - MOST_COLUMNS
     return writer.section(
         "data",
-        Paragraph(texts("report.target", target=report.table_schema.target, digest=report.data.digest)),
+        Paragraph(_target(writer)),
         _splits(writer),
         Paragraph(_labels(writer)),
         Heading(texts("report.schema")),
@@ -28,6 +28,12 @@ def data(writer: Writer) -> Section:
         Paragraph(texts("report.validated", n=len(report.validation.results))),
         *_drift(writer),
     )
+
+
+def _target(writer: Writer) -> str:
+    schema = writer.report.table_schema
+    positive = schema.classes[-1] if schema.n_classes == 2 else None
+    return writer.texts("report.target", target=schema.target, positive=positive, digest=writer.report.data.digest)
 
 
 def _splits(writer: Writer) -> Table:

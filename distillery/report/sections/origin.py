@@ -53,6 +53,7 @@ def reproduce(writer: Writer) -> Section:
         "run": origin.run,
         "mlflow_run": origin.mlflow_run or "–",
         "created": origin.created,
+        "machine": origin.machine or "–",
         "git_commit": origin.git_commit or "–",
         "digest": writer.report.data.digest,
         "versions": ", ".join(f"{name} {version}" for name, version in origin.versions.items()),

@@ -55,7 +55,7 @@ def headline(writer: Writer) -> str:
         "teacher": report.teacher.name,
         "model": f"{report.scenario}-student",
         "version": verdict.staged.version,
-        "retention": card.retention["auc_roc"].value,
+        "retention": card.retention["auc_roc"].model_dump(),
         "bytes_saved": card.compression.get("bytes"),
         "passed": sum(gate.passed for gate in gates),
         "gates": len(gates),
@@ -87,6 +87,7 @@ def _about(writer: Writer) -> str:
         students=", ".join(card.name for card in report.scorecards.students),
         rows=report.data.rows,
         columns=len(report.table_schema.columns),
+        confidence=report.scorecards.confidence,
         created=report.origin.created[:16].replace("T", " "),
     )
 
@@ -99,7 +100,7 @@ def _tiles(writer: Writer) -> Tiles:
     kept = writer.figure(f"{path}/retention/auc_roc", percent_interval)
     loss = writer.figure(f"{path}/versus_teacher/log_loss/difference", difference)
     tiles = [
-        Tile(texts("tile.kept"), kept, texts("tile.kept_remark", name=report.focus.name)),
+        Tile(texts("tile.kept"), kept, texts("tile.kept_remark", **_own_and_above(writer))),
         Tile(texts("tile.loss"), loss, texts(f"verdict.{report.focus.versus_teacher['log_loss'].verdict}")),
         Tile(texts("tile.agreement"), agreed(writer, place, "rate")),
     ]
@@ -111,6 +112,11 @@ def _tiles(writer: Writer) -> Tiles:
         ]
         tiles += [_cost_tile(writer, path, *one) for one in saved]
     return Tiles(tuple(tiles))
+
+
+def _own_and_above(writer: Writer) -> dict[str, object]:
+    student, teacher = (c.quality.metrics["auc_roc"].value for c in (writer.report.focus, writer.report.teacher))
+    return {"name": writer.report.focus.name, "own": student, "above": teacher}
 
 
 def _cost_tile(writer: Writer, path: str, cost: str, form: object, title: str) -> Tile:

@@ -23,6 +23,7 @@ FILTERS = (
     "duration",
     "seconds",
     "rate",
+    "times",
     "signed",
     "difference",
     "percent_interval",
