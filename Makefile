@@ -42,7 +42,7 @@ stack: setup ## register and activate the local ZenML stack
 	@$(PY) infra/local_stack.py
 
 test: setup ## set up, then run the tests (less than 8 minutes on 2 cores)
-	$(PY) -m pytest -q --durations=5 -n 2 --dist loadfile
+	$(PY) -m pytest -q --durations=5 -n 2 --dist worksteal
 
 test-slow: setup ## tests with servers, a browser and kills
 	$(PY) -m pytest -q -m slow --durations=5

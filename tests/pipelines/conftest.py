@@ -93,7 +93,7 @@ def fast_parameters(raw: pd.DataFrame, folder: Path, scenario: str) -> dict[str,
         "students": [FAST_MLP],
         "evaluation": {"replicates": 20, "cost": False},
         "gates": OPEN_GATES,
-        "report": {"folder": str(folder / "reports")},
+        "report": {"folder": str(folder / "reports"), "plots": False},  # they take seconds
     }
 
 

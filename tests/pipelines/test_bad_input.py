@@ -187,8 +187,8 @@ def test_somebody_who_promotes_meanwhile_is_not_overrun(run, parameters, trackin
     name = f"{parameters['scenario']}-student"
     register = _registry.register
 
-    def overtaken(uri, model_name, tags, **_):
-        return register(uri, model_name, tags, description="", expected="7")
+    def overtaken(uri, model_name, tags, *, page, **_):
+        return register(uri, model_name, tags, page=page, expected="7")
 
     monkeypatch.setattr("steps.promote.register", overtaken)
     better = {"kind": "mlp", "name": "wide", "widths": [32], "bins": 8, "epochs": 8, "batch_size": 64, "alpha": 1.0}

@@ -49,6 +49,7 @@ def verdict_of(record):
 
 def test_a_run_distils_measures_reports_and_promotes(run, parameters, tracking, raw, tmp_path):
     """One run ends with runs in MLflow, a report, and a student under the alias that predicts raw rows."""
+    parameters["report"]["plots"] = True
     record = run(parameters)
     name = parameters["scenario"]
     assert record.status == "completed"
@@ -63,6 +64,12 @@ def test_a_run_distils_measures_reports_and_promotes(run, parameters, tracking, 
     assert report["verdict"]["action"] == "promote"
     assert {card["role"] for card in report["scorecards"]["cards"]} == {"teacher", "student", "control"}
     assert name in (tmp_path / "reports" / name / "report.md").read_text()
+    drawn = {path.stem for path in (tmp_path / "reports" / name / "plots").iterdir()}
+    assert {"roc", "importance", "slices", "training"} <= drawn
+    run_id = report["origin"]["mlflow_run"]
+    assert {f"report/plots/{plot}.svg" for plot in drawn} == {
+        file.path for file in tracking.list_artifacts(run_id, "report/plots")
+    }
 
     mlflow.set_tracking_uri(tracking.tracking_uri)
     model = mlflow.pyfunc.load_model(f"models:/{name}-student@{STAGING}")

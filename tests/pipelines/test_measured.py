@@ -28,7 +28,7 @@ def parent_metrics(tracking, record, scenario):
 
 def test_every_step_says_what_it_took(run, parameters, tracking):
     """Seconds and peak memory stand in the step's metadata, in the report in run order, and on the parent run."""
-    record = run({**parameters, "seed": 11})
+    record = run({**parameters, "seed": 2311})
     taken = {step.name: step for step in step_facts(Client().get_pipeline_run(record.id))}
     assert set(taken) == set(record.steps)
     assert all(0 < step.seconds < 300 and not step.cached for step in taken.values())
@@ -49,7 +49,7 @@ def test_every_step_says_what_it_took(run, parameters, tracking):
 
 def test_a_cached_step_has_the_figures_of_the_run_that_made_it(run, parameters, tracking):
     """The cache still answers, and nothing is measured anew; when that run is gone its figures are, too."""
-    parameters["seed"] = 12
+    parameters["seed"] = 2312
     first, second = run(parameters), run(parameters)
     made, again = ({step.name: step for step in facts_of(record)} for record in (first, second))
     assert {name for name, step in again.items() if step.cached} == set(made) - {"ingest", "evaluate"}
