@@ -19,7 +19,7 @@ from distillery.networks.encoding import PiecewiseLinear, Scaler
 from distillery.networks.reading import Reading
 
 BOUND = 5.0  # of the raw scaled number beside its encoding: keeps extremes harmless
-SPREAD = 0.1  # of fresh field vectors: products of many fields begin small
+SPREAD = 0.01  # of fresh field vectors; from ten times that, the products of many fields begin far too large
 
 
 @final

@@ -19,6 +19,8 @@ class DCNv2Spec(TorchTeacherSpec):
     """Cross layers, which multiply fields with each other, with a dense network; every raw column is a field.
 
     Attributes:
+        frequencies: as for other networks; by default none, since products of waves are hard to train.
+        epochs: by default few; vectors of rare categories are learnt by heart in more.
         embedding: dimensions of a field's vector, of a number as of a category.
         layers: cross layers; l of them make products of up to l + 1 fields.
         rank: factorizes their matrices as U·V of this inner width; null leaves them whole.
@@ -27,13 +29,14 @@ class DCNv2Spec(TorchTeacherSpec):
     """
 
     kind: Literal["dcn_v2"] = "dcn_v2"
+    frequencies: int = Field(0, ge=0, le=256)
     embedding: PositiveInt = 8
     layers: PositiveInt = 2
     rank: PositiveInt | None = None
     structure: Literal["parallel", "stacked"] = "parallel"
     widths: tuple[PositiveInt, ...] = (256, 128)
     dropout: float = Field(0.2, ge=0, lt=1)
-    epochs: PositiveInt = 20
+    epochs: PositiveInt = 6
 
     def encoder(self, reading: Reading) -> FieldEncoder:
         """Return what gives each field its vector."""

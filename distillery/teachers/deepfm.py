@@ -22,15 +22,18 @@ class DeepFMSpec(TorchTeacherSpec):
     """A factorization machine beside a dense network; every raw column is a field.
 
     Attributes:
+        frequencies: as for other networks; by default none, since products of waves are hard to train.
+        epochs: by default few; vectors of rare categories are learnt by heart in more.
         embedding: dimensions of a field's vector, of a number as of a category.
         widths: units of the dense network's hidden layers; none makes it a linear layer.
     """
 
     kind: Literal["deepfm"] = "deepfm"
+    frequencies: int = Field(0, ge=0, le=256)
     embedding: PositiveInt = 8
     widths: tuple[PositiveInt, ...] = (256, 128)
     dropout: float = Field(0.2, ge=0, lt=1)
-    epochs: PositiveInt = 20
+    epochs: PositiveInt = 6
 
     def encoder(self, reading: Reading) -> FieldEncoder:
         """Return what gives each field its first-order weights and its vector."""
@@ -52,7 +55,7 @@ class DeepFM(nn.Module):
     Shape: ``(n, fields · (outputs + embedding)) -> (n, outputs)``; of each field its first-order weights w, then v.
     """
 
-    # DIFF numbers enter by bins and waves too, and the tower's units are SiLU, as in all networks here.
+    # DIFF numbers enter by bins too, and the tower's units are SiLU, as in all networks here.
 
     def __init__(self, fields: int, embedding: int, outputs: int, widths: tuple[int, ...], *, dropout: float) -> None:
         super().__init__()
