@@ -28,6 +28,8 @@ from distillery.teachers import (
     TEACHERS,
     CatBoostSpec,
     CNNTeacherSpec,
+    DCNv2Spec,
+    DeepFMSpec,
     EnsembleSpec,
     LightGBMSpec,
     MLPTeacherSpec,
@@ -53,6 +55,8 @@ TEACHER_SPECS = {
     ),
     "mlp": MLPTeacherSpec(widths=(16,), bins=8, **QUICK),
     "cnn": CNNTeacherSpec(**IMAGE, **QUICK),
+    "deepfm": DeepFMSpec(embedding=4, widths=(16,), bins=8, frequencies=1, **QUICK),
+    "dcn_v2": DCNv2Spec(embedding=4, widths=(16,), rank=4, bins=8, **QUICK),
 }
 STUDENT_SPECS = {
     "logistic_regression": LogisticRegressionSpec(),

@@ -20,7 +20,7 @@ from distillery.data.model import ParameterCount
 from distillery.errors import DataError, did_you_mean
 from distillery.export import RawColumns
 from distillery.networks.graph import network_graph
-from distillery.networks.network import CanvasEncoder, ColumnEncoder, Network, first_factor
+from distillery.networks.network import ColumnEncoder, Encoder, FieldEncoder, Network, first_factor
 from distillery.networks.reading import Reading
 from distillery.networks.settings import EncodingFields, Stage, TrainingFields
 from distillery.networks.training import HARD_LABELS, PREDICT_ROWS, Batches, Objective, OnEpoch, Trainer, predict
@@ -36,7 +36,7 @@ class NetworkFields(EncodingFields, TrainingFields):
     def body(self, width: int, outputs: int) -> nn.Module:
         """Return the layers between encoding and logits: ``(n, width) -> (n, outputs)``."""
 
-    def encoder(self, reading: Reading) -> ColumnEncoder | CanvasEncoder:
+    def encoder(self, reading: Reading) -> Encoder:
         """Return what encodes the columns."""
         return ColumnEncoder(reading, frequencies=self.frequencies, embedding=self.embedding)
 
@@ -49,8 +49,19 @@ class NetworkFields(EncodingFields, TrainingFields):
     def build(self, reading: Reading) -> Network:
         """Return the network with fresh weights."""
         encoder = self.encoder(reading)
-        outputs = reading.schema.n_classes
-        return Network(encoder, self.body(encoder.width, 1 if outputs == 2 else outputs), binary=outputs == 2)
+        body = self.body(encoder.width, output_count(reading.schema))
+        return Network(encoder, body, binary=reading.schema.n_classes == 2)
+
+
+def output_count(schema: Schema) -> int:
+    """Return how many outputs a network has: one for two classes, or else one a class."""
+    return 1 if schema.n_classes == 2 else schema.n_classes
+
+
+def table_of(network: Network) -> ColumnEncoder | None:
+    """Return what holds a network's category vectors; None where it takes numbers only."""
+    encoder = network.encoder.columns if isinstance(network.encoder, FieldEncoder) else network.encoder
+    return encoder if isinstance(encoder, ColumnEncoder) else None
 
 
 @final
@@ -95,8 +106,8 @@ class Pupil:
         reading = fields.learn_reading(schema, train, soft, positions)
         rows = Batches.of(reading(train), train, soft, strata), Batches.of(reading(valid), valid, valid_soft)
         network = fields.build(reading)
-        if isinstance(network.encoder, ColumnEncoder):
-            network.encoder.blank_unseen(rows[0].inputs[2])
+        if table := table_of(network):
+            table.blank_unseen(rows[0].inputs[2])
         return cls(network, reading, *rows)
 
     def taught(
@@ -111,8 +122,8 @@ class Pupil:
         """Train, and return the fitted network with its history; see `Trainer`."""
         trainer = Trainer(self.network, self.train, self.valid, fields, objective, stages=stages, fresh=fresh)
         history = trainer.run(on_epoch)
-        if isinstance(self.network.encoder, ColumnEncoder):
-            self.network.encoder.fill_unseen(self.reading.scaler, self.train.inputs[2])
+        if table := table_of(self.network):
+            table.fill_unseen(self.reading.scaler, self.train.inputs[2])
         return FittedNetwork(self.reading, self.network), history
 
 
@@ -197,6 +208,35 @@ class FittedNetwork:
         squares = torch.zeros(len(first), len(names)).index_add_(1, self.network.encoder.owner, first**2)
         norms: np.ndarray = squares.sqrt().double().numpy()
         return norms[:, [names.index(name) for name in self.schema.names]]
+
+    def field_embeddings(self) -> dict[str, np.ndarray] | None:
+        """Return what each raw column's vector is made of, None where the network has no vector per column.
+
+        Returns:
+            By column, in table order. Categorical: a vector per code of `distillery.data.RawEncoder`
+            ``(codes, k)``; rare categories have that of the unseen ones, and codes that no training row
+            used the mean. Numeric: a constant, and a vector per component (bins, the scaled number, an
+            indicator where training missed values, waves) ``(1 + components, k)``; a number's vector is
+            the constant plus the sum of its components times theirs.
+        """
+        encoder = self.network.encoder
+        if not isinstance(encoder, FieldEncoder):
+            return None
+        names = [column.name for column in self.schema.encoded]
+        found = dict(zip(names, encoder.embeddings(self.reading.scaler), strict=True))
+        return {name: found[name] for name in self.schema.names}
+
+    @torch.no_grad()
+    def field_vectors(self, frame: pd.DataFrame) -> np.ndarray | None:
+        """Return each raw column's vector of raw rows ``(n, d, k)``, in table order; None as `field_embeddings`."""
+        encoder = self.network.encoder
+        if not isinstance(encoder, FieldEncoder):
+            return None
+        fields = encoder(*self.reading.scaler(frame)).unflatten(1, (-1, encoder.size))
+        names = [column.name for column in self.schema.encoded]
+        order = [names.index(name) for name in self.schema.names]
+        vectors: np.ndarray = fields[:, order, encoder.scores :].numpy()
+        return vectors
 
     def flops_per_row(self, frame: pd.DataFrame) -> float:
         """Matrix multiplications and convolutions of one row by torch's own counter (a multiply-add is two)."""

@@ -3,30 +3,54 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from torch import Tensor, nn
 
-from distillery.data import RawEncoder
 from distillery.export import ExportError, RawColumns
 from distillery.export.graph import FLOAT, Graph
 from distillery.networks.encoding import Scaler
-from distillery.networks.network import BOUND, CanvasEncoder, ColumnEncoder, Network
+from distillery.networks.network import BOUND, CanvasEncoder, ColumnEncoder, FieldEncoder, Network
 from distillery.networks.reading import Reading
+
+
+@runtime_checkable
+class ExportableLayer(Protocol):
+    """A layer that knows its own ONNX nodes."""
+
+    def to_graph(self, graph: Graph, x: str) -> str:
+        """Add its nodes behind ``x``, what it takes; return what it gives."""
+        ...
 
 
 def network_graph(network: Network, reading: Reading, raw: RawColumns) -> str:
     """Add a network's nodes; return its probabilities as `distillery.export.Exportable.to_graph` says."""
-    graph, layers = raw.graph, list(network.body)  # type: ignore[call-overload]
-    if isinstance(network.encoder, ColumnEncoder):
-        x, order = _columns(network.encoder, reading.scaler, raw)
-        x = _linear(graph, x, layers[0].weight[:, order], layers[0].bias)
-        layers = layers[1:]
-    else:
-        x = _canvas(network.encoder, reading.scaler, raw)
+    graph = raw.graph
+    layers = list(network.body) if isinstance(network.body, nn.Sequential) else [network.body]
+    match network.encoder:
+        case ColumnEncoder():
+            x, order = _columns(network.encoder, reading.scaler, raw)
+            first, *layers = layers
+            x = linear_graph(graph, x, first.weight[:, order], first.bias)  # type: ignore[index,arg-type]
+        case FieldEncoder():
+            x = _fields(network.encoder, reading.scaler, raw)
+        case CanvasEncoder():
+            x = _canvas(network.encoder, reading.scaler, raw)
+    x = layers_graph(graph, x, layers)
+    return graph.add("Sigmoid", x) if network.binary else graph.add("Softmax", x, axis=1)
+
+
+def layers_graph(graph: Graph, x: str, layers: Iterable[nn.Module]) -> str:
+    """Add layers one behind the other; return what the last gives.
+
+    Raises:
+        ExportError: a layer has no ONNX form here.
+    """
     for layer in layers:
         x = _layer(graph, x, layer)
-    return graph.add("Sigmoid", x) if network.binary else graph.add("Softmax", x, axis=1)
+    return x
 
 
 def _scaled(scaler: Scaler, raw: RawColumns) -> tuple[str, str]:
@@ -64,7 +88,7 @@ def _columns(encoder: ColumnEncoder, scaler: Scaler, raw: RawColumns) -> tuple[s
             parts += [graph.add("Sin", phase), graph.add("Cos", phase)]
             order += [waves[:, 0].ravel(), waves[:, 1].ravel()]
     if raw.schema.categorical:
-        vectors = raw.lookup(_vectors(encoder, scaler, raw))
+        vectors = raw.lookup(encoder.tables(scaler))
         size = len(raw.schema.categorical) * encoder.table.embedding_dim
         parts.append(graph.add("Reshape", vectors, graph.constant(np.array([-1, size]))))
         order.append(encoder.width - size + np.arange(size))
@@ -84,14 +108,26 @@ def _pieces(encoder: ColumnEncoder, graph: Graph, numbers: str, d: int) -> str:
     return x
 
 
-def _vectors(encoder: ColumnEncoder, scaler: Scaler, raw: RawColumns) -> list[np.ndarray]:
-    """Return each column's embeddings by code; rare categories have that of the unseen ones."""
-    table, sizes = encoder.table.weight.detach().numpy(), RawEncoder(raw.schema).cardinalities
-    tables = []
-    for start, size in zip(scaler.offsets, sizes, strict=True):
-        codes = start + np.arange(size)
-        tables.append(table[np.where(np.isin(codes, scaler.rare), start + RawEncoder.UNSEEN, codes)])
-    return tables
+def _fields(encoder: FieldEncoder, scaler: Scaler, raw: RawColumns) -> str:
+    """Return the fields' vectors ``(rows, width)``."""
+    graph, (d, size), held = raw.graph, encoder.constants.shape, len(encoder.components)
+    x, order = _columns(encoder.columns, scaler, raw)
+    if not d:
+        return x
+    place = np.append(order.argsort()[:held], 0)  # an empty slot reads any component, times 0
+    parts = graph.add("Gather", x, graph.constant(place[encoder.slots.numpy()]), axis=1)
+    # Not as Transpose and MatMul, which ONNX Runtime fuses into one that fails where there are no rows.
+    vectors = graph.add("Einsum", parts, _weights(graph, encoder.matrices), equation="ndp,dps->nds")
+    vectors = graph.add("Add", vectors, _weights(graph, encoder.constants))
+    numeric = graph.add("Reshape", vectors, graph.constant(np.array([-1, d * size])))
+    if not raw.schema.categorical:
+        return numeric
+    return graph.concat([numeric, sliced(graph, x, held, len(order), axis=1)], 1)
+
+
+def sliced(graph: Graph, x: str, start: int, end: int, *, axis: int) -> str:
+    """Return what lies from start to before end along an axis."""
+    return graph.add("Slice", x, *(graph.constant(np.array([at])) for at in (start, end, axis)))
 
 
 def _canvas(encoder: CanvasEncoder, scaler: Scaler, raw: RawColumns) -> str:
@@ -111,7 +147,7 @@ def _canvas(encoder: CanvasEncoder, scaler: Scaler, raw: RawColumns) -> str:
 def _layer(graph: Graph, x: str, layer: nn.Module) -> str:
     match layer:
         case nn.Linear():
-            x = _linear(graph, x, layer.weight, layer.bias)
+            x = linear_graph(graph, x, layer.weight, layer.bias)
         case nn.SiLU():
             x = graph.add("Mul", x, graph.add("Sigmoid", x))
         case nn.ReLU():
@@ -127,12 +163,15 @@ def _layer(graph: Graph, x: str, layer: nn.Module) -> str:
             x = graph.add("Flatten", x, axis=1)
         case nn.Dropout():
             pass
+        case ExportableLayer():
+            x = layer.to_graph(graph, x)
         case _:
             raise ExportError(f"a layer must be one that the networks of Distillery have, got {layer}")
     return x
 
 
-def _linear(graph: Graph, x: str, weight: Tensor, bias: Tensor | None) -> str:
+def linear_graph(graph: Graph, x: str, weight: Tensor, bias: Tensor | None) -> str:
+    """Add a linear layer."""
     matrix = _weights(graph, weight)
     if bias is None:
         return graph.add("Gemm", x, matrix, transB=1)

@@ -10,12 +10,16 @@ from typing import final
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.utils.rnn import pad_sequence
 
+from distillery.data import RawEncoder
 from distillery.distillation.losses import binary_logits
 from distillery.networks.encoding import PiecewiseLinear, Scaler
 from distillery.networks.reading import Reading
 
 BOUND = 5.0  # of the raw scaled number beside its encoding: keeps extremes harmless
+SPREAD = 0.01  # of fresh field vectors; from ten times that, the products of many fields begin far too large
 
 
 @final
@@ -76,9 +80,77 @@ class ColumnEncoder(nn.Module):
             mean = (vectors * weights).sum(0) / weights.sum().clamp(min=1)
             vectors[counts[start:end] == 0] = mean
 
+    def tables(self, scaler: Scaler) -> list[np.ndarray]:
+        """Return each categorical column's vectors by `RawEncoder`'s codes; rare categories have the unseen ones'."""
+        table = self.table.weight.detach().numpy()
+        tables = []
+        for start, end in pairwise([*scaler.offsets.tolist(), scaler.n_codes]):
+            codes = np.arange(start, end)
+            tables.append(table[np.where(np.isin(codes, scaler.rare), start + RawEncoder.UNSEEN, codes)])
+        return tables
+
     def _counts(self, codes: Tensor) -> Tensor:
         """Return how often each code is used ``(n_codes,)``."""
         return torch.bincount(codes.flatten(), minlength=self.table.num_embeddings)
+
+
+@final
+class FieldEncoder(nn.Module):
+    """Every raw column, a field, as one vector; for networks that multiply columns with each other.
+
+    A category's vector is looked up. A number's is affine in the components c that `ColumnEncoder` gives it,
+    ``b + Σ_t c_t · v_t``: bins, the scaled number, waves, and where training missed values an indicator,
+    so that v of the indicator is what sets a missing number apart from the median that fills it.
+
+    Shape: what `ColumnEncoder` takes ``-> (n, fields · size)``, field by field in the order of `Schema.encoded`.
+
+    Attributes:
+        size: numbers per field: ``scores`` that a network may add up as they are, and behind them its embedding.
+        width: all of them.
+        owner: the raw column of each ``(width,)``, in the order of `Schema.encoded`.
+        slots: which components each numeric column has ``(d_numeric, most)``; behind them stands their number.
+    """
+
+    def __init__(self, reading: Reading, *, frequencies: int, embedding: int, scores: int = 0) -> None:
+        super().__init__()
+        d, fields = len(reading.schema.numeric), len(reading.schema.columns)
+        self.scores, self.size = scores, scores + embedding
+        self.columns = ColumnEncoder(reading, frequencies=frequencies, embedding=self.size)
+        nn.init.normal_(self.columns.table.weight, std=SPREAD)
+        owner = self.columns.owner[self.columns.owner < d]
+        self.components = nn.Parameter(SPREAD * torch.randn(len(owner), self.size))
+        self.constants = nn.Parameter(SPREAD * torch.randn(d, self.size))
+        self.slots: Tensor
+        self.owner: Tensor
+        self.register_buffer("slots", _slots(owner, d), persistent=False)
+        self.register_buffer("owner", torch.arange(fields).repeat_interleave(self.size), persistent=False)
+        self.width = len(self.owner)
+
+    def forward(self, numbers: Tensor, missing: Tensor, codes: Tensor) -> Tensor:
+        """Encode rows."""
+        x = self.columns(numbers, missing, codes)
+        held = functional.pad(x[:, : len(self.components)], (0, 1))  # what empty slots point at
+        parts = held.index_select(1, self.slots.flatten()).reshape(len(x), *self.slots.shape)  # (n, C) -> (n, d, most)
+        vectors = torch.einsum("ndp,dps->nds", parts, self.matrices) + self.constants
+        return torch.cat([vectors.flatten(1), x[:, len(self.components) :]], dim=1)
+
+    @property
+    def matrices(self) -> Tensor:
+        """What the components of each numeric column are multiplied by ``(d_numeric, most, size)``; empty slots: 0."""
+        return functional.pad(self.components, (0, 0, 0, 1))[self.slots]
+
+    def embeddings(self, scaler: Scaler) -> list[np.ndarray]:
+        """Return the embedding of each field, in the order of `Schema.encoded`, as `FittedNetwork.field_embeddings`."""
+        constants, components = self.constants.detach().numpy(), self.components.detach().numpy()
+        own = [slots[slots < len(components)] for slots in self.slots.numpy()]
+        numeric = [np.vstack([constants[j], components[slots]]) for j, slots in enumerate(own)]
+        return [table[:, self.scores :] for table in (*numeric, *self.columns.tables(scaler))]
+
+
+def _slots(owner: Tensor, d: int) -> Tensor:
+    """Return which components each of d columns owns ``(d, most)``, filled up with their number."""
+    own = [(owner == j).nonzero().flatten() for j in range(d)]
+    return pad_sequence(own, batch_first=True, padding_value=len(owner)) if own else owner.new_empty(0, 0)
 
 
 @final
@@ -109,11 +181,14 @@ class CanvasEncoder(nn.Module):
         return blank.index_copy(1, self.positions, numbers.clamp(-BOUND, BOUND))
 
 
+Encoder = ColumnEncoder | FieldEncoder | CanvasEncoder
+
+
 @final
 class Network(nn.Module):
     """Encoder and body. Shape: what the encoder takes ``-> (n, K)`` logits."""
 
-    def __init__(self, encoder: ColumnEncoder | CanvasEncoder, body: nn.Module, *, binary: bool) -> None:
+    def __init__(self, encoder: Encoder, body: nn.Module, *, binary: bool) -> None:
         super().__init__()
         self.encoder, self.body, self.binary = encoder, body, binary
         self.gates: nn.Module | None = None

@@ -12,6 +12,8 @@ from distillery.teachers.base import Teacher as Teacher
 from distillery.teachers.base import TeacherKind as TeacherKind
 from distillery.teachers.catboost import CatBoostSpec as CatBoostSpec
 from distillery.teachers.cnn import CNNTeacherSpec as CNNTeacherSpec
+from distillery.teachers.dcn_v2 import DCNv2Spec as DCNv2Spec
+from distillery.teachers.deepfm import DeepFMSpec as DeepFMSpec
 from distillery.teachers.ensemble import EnsembleSpec as EnsembleSpec
 from distillery.teachers.ensemble import EnsembleTeacher as EnsembleTeacher
 from distillery.teachers.kinds import FITTED
@@ -48,6 +50,8 @@ __all__ = [
     "TEACHERS",
     "CNNTeacherSpec",
     "CatBoostSpec",
+    "DCNv2Spec",
+    "DeepFMSpec",
     "EnsembleSpec",
     "EnsembleTeacher",
     "LightGBMSpec",

@@ -6,6 +6,8 @@ from distillery.kinds import Kinds
 from distillery.teachers.base import TeacherKind
 from distillery.teachers.catboost import CatBoostSpec
 from distillery.teachers.cnn import CNNTeacherSpec
+from distillery.teachers.dcn_v2 import DCNv2Spec
+from distillery.teachers.deepfm import DeepFMSpec
 from distillery.teachers.lightgbm import LightGBMSpec
 from distillery.teachers.mlp import MLPTeacherSpec
 from distillery.teachers.random_forest import RandomForestSpec
@@ -20,5 +22,7 @@ FITTED: Kinds[TeacherKind] = Kinds(
     RandomForestSpec,
     MLPTeacherSpec,
     CNNTeacherSpec,
+    DeepFMSpec,
+    DCNv2Spec,
     group="distillery.teachers",
 )

@@ -63,6 +63,14 @@ class TorchTeacher(Teacher):
         """Return ``weights.safetensors`` beside spec and schema."""
         return {**header_files(self.spec, self.schema), **self.fitted.to_files()}
 
+    def field_embeddings(self) -> dict[str, np.ndarray] | None:
+        """Return each raw column's embedding, of kinds that have one; see `FittedNetwork.field_embeddings`."""
+        return self.fitted.field_embeddings()
+
+    def field_vectors(self, frame: pd.DataFrame) -> np.ndarray | None:
+        """Return each raw column's vector of raw rows ``(n, d, k)``; see `FittedNetwork.field_vectors`."""
+        return self.fitted.field_vectors(frame)
+
     def parameter_count(self) -> ParameterCount:
         """Count as `FittedNetwork.parameter_count`."""
         return self.fitted.parameter_count()
