@@ -13,6 +13,7 @@ import mlflow
 from zenml import get_step_context, step
 from zenml.client import Client
 
+from distillery import __version__
 from distillery.config import DistillConfig
 from distillery.data import Table
 from distillery.data.drift import Drift
@@ -91,6 +92,6 @@ def _origin(config: DistillConfig) -> Origin:
         mlflow_run=run.info.run_id if (run := mlflow.active_run()) else None,
         machine=f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
         git_commit=git_commit(),
-        versions={name: version(name) for name in PACKAGES},
+        versions={"distillery": __version__} | {name: version(name) for name in PACKAGES},
         settings=config.model_dump(mode="json"),
     )
