@@ -49,9 +49,9 @@ def both(frame, y, wrong, **more) -> SliceSearch:
     ("where", "text"),
     [
         (lambda f: f["carrier"] == "UA", "carrier = UA"),
-        (lambda f: f["carrier"].isna(), "carrier = –"),
+        (lambda f: f["carrier"].isna(), "carrier = (missing)"),
         (lambda f: f["seats"] == 3, "seats = 3"),
-        (lambda f: f["distance"].isna(), "distance = –"),
+        (lambda f: f["distance"].isna(), "distance = (missing)"),
         (lambda f: f["distance"] > 805, "… < distance"),
         (lambda f: f["distance"] <= 195, "distance ≤ …"),
     ],
