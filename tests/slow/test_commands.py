@@ -51,7 +51,7 @@ def test_the_first_run_sets_up_and_promotes(copy):
         assert any(line.startswith(f"{model} ") for line in lines), model
     assert "verdict  mlp promoted as flights-student version 1 → staging" in copy.first.text
     report = next(line for line in lines if line.startswith("report ")).split()[1]
-    assert "# Compression report" in (copy.folder / report).read_text()
+    assert "<h1>Compression report: flights</h1>" in (copy.folder / report).read_text()
 
 
 def test_the_second_run_trains_nothing_and_keeps_the_staged_model(copy):
