@@ -126,10 +126,16 @@ class Scorecards(BaseModel):
     prior_log_loss: float | None = None
 
     @property
+    def pointless(self) -> bool:
+        """Whether the teacher is no better than knowing nothing, as far as both are known."""
+        loss, prior = self.teacher.quality.metrics["log_loss"].value, self.prior_log_loss
+        return loss is not None and prior is not None and loss >= prior
+
+    @property
     def warnings(self) -> list[str]:
         """What makes the run pointless: a teacher that is no better than knowing nothing."""
         loss, prior = self.teacher.quality.metrics["log_loss"].value, self.prior_log_loss
-        if loss is None or prior is None or loss < prior:
+        if not self.pointless:
             return []
         seen = f"its log loss on the test rows is {loss:.4f}, that of the training rows' class shares {prior:.4f}"
         return [f"{self.teacher.label} is no better than the prior: {seen}; distilling it is pointless"]

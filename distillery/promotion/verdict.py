@@ -70,15 +70,6 @@ class Verdict(BaseModel):
     judgements: tuple[Judgement, ...]
     staged: StagedModel
 
-    @property
-    def warnings(self) -> list[str]:
-        """What the reader must know beside the verdict."""
-        version, found = self.staged.version, []
-        if version is not None and self.staged.other_data:
-            seen = "it may have seen these test rows, so the comparison can flatter it"
-            found.append(f"staged version {version} was made from another dataset or split: {seen}")
-        return found
-
     def focus(self, cards: Scorecards) -> Scorecard:
         """Return the student the run stands for: the winner, else the best on the validation split."""
         if self.winner is not None:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from pydantic import JsonValue
 
-from distillery.evaluation import Comparison, Estimate, Scorecard
+from distillery.evaluation import Comparison, Scorecard
 from distillery.report.model import Finding, Report, Severity
 from distillery.report.spec import ReportSpec
 from distillery.report.texts import Texts
@@ -55,10 +55,6 @@ def _in_words(values: dict[str, JsonValue], texts: Texts) -> dict[str, JsonValue
     return values | {key: texts(f"role.{values[key]}") for key in ("role",) if key in values}
 
 
-def _interval(one: Estimate) -> dict[str, JsonValue]:
-    return {"value": one.value, "low": one.low, "high": one.high}
-
-
 def _shown(p: float | None, report: Report) -> bool:
     """Whether a corrected p value says so, at the confidence of the run's intervals."""
     return p is not None and p < 1 - report.scorecards.confidence
@@ -73,8 +69,8 @@ def _loss(card: Scorecard) -> float | None:
 
 def no_better_than_prior(report: Report, _: ReportSpec) -> Iterator[Draft]:
     """The teacher knows no more than the class shares."""
-    loss, prior = _loss(report.teacher), report.scorecards.prior_log_loss
-    if loss is not None and prior is not None and loss >= prior:
+    if report.scorecards.pointless:
+        loss, prior = _loss(report.teacher), report.scorecards.prior_log_loss
         yield Draft("no_better_than_prior", {"name": report.teacher.name, "loss": loss, "prior": prior})
 
 
@@ -98,7 +94,7 @@ def harm(report: Report, _: ReportSpec) -> Iterator[Draft]:
     for card in report.scorecards.students:
         lift = card.lift.get("log_loss")
         if lift is not None and lift.verdict == "worse":
-            yield Draft("harm", {"name": card.name, "difference": _interval(lift.difference)})
+            yield Draft("harm", {"name": card.name, "difference": lift.difference.model_dump()})
 
 
 def barely_ahead(report: Report, _: ReportSpec) -> Iterator[Draft]:
@@ -110,7 +106,7 @@ def barely_ahead(report: Report, _: ReportSpec) -> Iterator[Draft]:
     best = min(controls, key=lambda c: _loss(c) or 0.0)
     versus = best.versus_teacher["log_loss"]
     if versus.difference.low is not None and versus.verdict != "worse":
-        yield Draft("teacher_not_ahead", {"name": best.name, "difference": _interval(versus.difference)})
+        yield Draft("teacher_not_ahead", {"name": best.name, "difference": versus.difference.model_dump()})
     elif prior is not None and teacher < prior:
         share = (prior - (_loss(best) or 0.0)) / (prior - teacher)
         if share >= BARELY:
@@ -142,7 +138,7 @@ def overconfident(report: Report, _: ReportSpec) -> Iterator[Draft]:
     for card in report.scorecards.students:
         gap = card.quality.overconfidence
         if gap.value is not None and gap.low is not None and gap.low > 0 and gap.value > allowed:
-            yield Draft("overconfident", {"name": card.name, "gap": _interval(gap)})
+            yield Draft("overconfident", {"name": card.name, "gap": gap.model_dump()})
 
 
 def slice_lost(report: Report, spec: ReportSpec) -> Iterator[Draft]:
@@ -171,7 +167,9 @@ def compile_instead(report: Report, _: ReportSpec) -> Iterator[Draft]:
             continue
         if max(ratios.values()) <= SIMILAR_COST:
             who: dict[str, JsonValue] = {"role": rival.role, "rival": rival.name, "name": student.name, **ratios}
-            yield Draft("compile_instead", who | {"difference": _interval(comparison.difference), "relevant": RELEVANT})
+            yield Draft(
+                "compile_instead", who | {"difference": comparison.difference.model_dump(), "relevant": RELEVANT}
+            )
 
 
 def _as_good(comparison: Comparison, loss: float | None) -> bool:
@@ -210,8 +208,8 @@ def kept(report: Report, _: ReportSpec) -> Iterator[Draft]:
     """How much of the teacher's quality the best student keeps."""
     card = report.focus
     loss = card.versus_teacher["log_loss"]
-    values: dict[str, JsonValue] = {"name": card.name, "retention": _interval(card.retention["auc_roc"])}
-    yield Draft("kept", values | {"difference": _interval(loss.difference), "verdict": loss.verdict})
+    values: dict[str, JsonValue] = {"name": card.name, "retention": card.retention["auc_roc"].model_dump()}
+    yield Draft("kept", values | {"difference": loss.difference.model_dump(), "verdict": loss.verdict})
 
 
 def saved(report: Report, _: ReportSpec) -> Iterator[Draft]:
@@ -246,7 +244,7 @@ def brought(report: Report, _: ReportSpec) -> Iterator[Draft]:
         lift = card.lift.get("log_loss")
         if lift is not None and lift.verdict != "worse":
             code = "lift_shown" if lift.verdict == "better" else "lift_not_shown"
-            yield Draft(code, {"name": card.name, "difference": _interval(lift.difference)})
+            yield Draft(code, {"name": card.name, "difference": lift.difference.model_dump()})
 
 
 def against_baseline(report: Report, _: ReportSpec) -> Iterator[Draft]:
@@ -259,7 +257,7 @@ def against_baseline(report: Report, _: ReportSpec) -> Iterator[Draft]:
         values: dict[str, JsonValue] = {"name": card.name, "baseline": baseline.name, "verdict": comparison.verdict}
         unknown: dict[str, JsonValue] = {"bytes_ratio": None, "latency_ratio": None}
         ratios = {**unknown, **(_cost_ratios(baseline, card) or {})}
-        yield Draft("against_baseline", {**values, **ratios, "difference": _interval(comparison.difference)})
+        yield Draft("against_baseline", {**values, **ratios, "difference": comparison.difference.model_dump()})
 
 
 def agreed(report: Report, _: ReportSpec) -> Iterator[Draft]:

@@ -33,8 +33,7 @@ def estimate(one: Estimate | None) -> str:
     """
     if one is None or one.value is None:
         return "–"
-    interval = "" if one.low is None else f" [{number(one.low)}, {number(one.high)}]"
-    return number(one.value) + interval
+    return _bracketed(one.model_dump(), number)
 
 
 def percent(value: float | None, digits: int = 1) -> str:

@@ -17,6 +17,7 @@ from distillery.evaluation.importance import ColumnImportance, Importance
 from distillery.evaluation.slices import Slice, SliceSearch
 from distillery.promotion import StagedModel, Verdict
 from distillery.report import formats
+from distillery.report.findings import conclude
 from distillery.report.model import (
     Finding,
     Report,
@@ -29,7 +30,8 @@ from distillery.report.model import (
 from distillery.report.render import IllustratedReport, to_card, to_html, to_markdown, write_report
 from distillery.report.scene import Drawing
 from distillery.report.sections._tables import percent_interval
-from distillery.report.texts import LANGUAGES
+from distillery.report.spec import ReportSpec
+from distillery.report.texts import LANGUAGES, Texts
 from distillery.students import Selected, Trial
 from tests.report.conftest import make_report
 from tests.report.shown import shown_numbers, wrong_figures
@@ -274,6 +276,33 @@ def test_odd_names_are_names_and_no_markup(report: Make, name: str, language: st
     assert not tags & {"script", "b0", "iframe", "object"}
     assert name in page.text
     for text in (markdown, card):
+        assert "<script" not in text
+        assert not re.search(r"(?<!\\)\]\(javascript", text)
+
+
+@pytest.mark.parametrize(
+    "name", ["two words", "模型 一", "a|b", "<script>alert(1)</script>", "[x](javascript:alert(1))"]
+)
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_odd_names_of_models_are_names_and_no_markup(report: Make, name: str, language: str) -> None:
+    """In every table, in the conclusions, on the card; the verdict calls the model by it."""
+    one = rich_report(report, language=language)
+    cards = tuple(card.model_copy(update={"name": name}) for card in one.scorecards.cards)
+    judgements = tuple(j.model_copy(update={"name": name}) for j in one.verdict.judgements)
+    one = one.model_copy(
+        update={
+            "scorecards": one.scorecards.model_copy(update={"cards": cards}),
+            "verdict": one.verdict.model_copy(update={"action": "promote", "winner": name, "judgements": judgements}),
+        }
+    )
+    one = one.model_copy(update={"findings": conclude(one, ReportSpec(), Texts(one.language))})
+    markdown, page, shown = to_markdown(one), Page(to_html(one)), " ".join(name.split())
+    heads = [head for head, _ in tables(markdown)]
+    assert sum(any(cell.endswith(f" {shown}") for cell in head) for head in heads) >= 5
+    assert shown in plain(markdown.splitlines()[4])
+    assert page.text.count(name) > 20
+    assert not {tag for tag, _ in page.tags} & {"script", "iframe", "object"}
+    for text in (markdown, to_card(one)):
         assert "<script" not in text
         assert not re.search(r"(?<!\\)\]\(javascript", text)
 

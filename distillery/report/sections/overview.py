@@ -8,6 +8,7 @@ from distillery.report.document import (
     Block,
     Bullets,
     Cell,
+    Format,
     Heading,
     Mark,
     Paragraph,
@@ -119,8 +120,7 @@ def _own_and_above(writer: Writer) -> dict[str, object]:
     return {"name": writer.report.focus.name, "own": student, "above": teacher}
 
 
-def _cost_tile(writer: Writer, path: str, cost: str, form: object, title: str) -> Tile:
-    assert callable(form)
+def _cost_tile(writer: Writer, path: str, cost: str, form: Format, title: str) -> Tile:
     saved = writer.report.focus.compression.get(cost)
     teacher = writer.report.teacher.cost
     was = "–" if teacher is None else form(getattr(teacher, cost))
