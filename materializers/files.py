@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from abc import abstractmethod
 from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
 from typing import Any, ClassVar
 
 from zenml.enums import VisualizationType
@@ -20,16 +23,20 @@ from distillery.errors import ArtifactError
 
 
 class FilesMaterializer(BaseMaterializer):
-    """Saves what `to_files` gives, and reads it back by `from_files`."""
+    """Saves what `to_files` gives, and reads it back by `from_files`.
+
+    Files whose names begin with one of ``LARGE`` are copied piece by piece, and handed over as paths.
+    """
 
     SKIP_REGISTRATION: ClassVar[bool] = True
+    LARGE: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
-    def to_files(self, data: Any) -> Mapping[str, bytes]:
-        """Return an artifact as file name and content."""
+    def to_files(self, data: Any) -> Mapping[str, bytes | Path]:
+        """Return an artifact as file name and content, or where the content lies."""
 
     @abstractmethod
-    def from_files(self, files: Mapping[str, bytes]) -> Any:
+    def from_files(self, files: Mapping[str, Any]) -> Any:
         """Return the artifact that `to_files` was given."""
 
     def pages(self, data: Any) -> Mapping[str, str]:
@@ -52,7 +59,7 @@ class FilesMaterializer(BaseMaterializer):
         path = os.path.join(self.uri, MANIFEST)
         if not self.artifact_store.exists(path):
             raise ArtifactError(f"the artifact at {self.uri} is incomplete: it has no {MANIFEST}; run the step again")
-        files = {}
+        files: dict[str, bytes | Path] = {}
         for name, sealed in json.loads(self._read(MANIFEST)).items():
             files[name] = self._checked(name, sealed)
         return self.from_files(files)
@@ -70,19 +77,38 @@ class FilesMaterializer(BaseMaterializer):
             shown[os.path.join(self.uri, name)] = kinds[os.path.splitext(name)[1]]
         return shown
 
-    def _write(self, name: str, content: bytes) -> None:
+    def _write(self, name: str, content: bytes | Path) -> None:
         with self.artifact_store.open(os.path.join(self.uri, name), "wb") as file:
-            file.write(content)
+            if isinstance(content, bytes):
+                file.write(content)
+            else:
+                with content.open("rb") as source:
+                    shutil.copyfileobj(source, file)
 
     def _read(self, name: str) -> bytes:
         with self.artifact_store.open(os.path.join(self.uri, name), "rb") as file:
             content: bytes = file.read()
         return content
 
-    def _checked(self, name: str, sealed: str) -> bytes:
+    def _local(self, name: str) -> Path:
+        """Return a large file's place on this machine; one that lies elsewhere is copied first."""
+        path = Path(self.uri, name)
+        if not path.exists():
+            path = self._folder / name
+            with self.artifact_store.open(os.path.join(self.uri, name), "rb") as source, path.open("wb") as file:
+                shutil.copyfileobj(source, file)
+        return path
+
+    @cached_property
+    def _folder(self) -> Path:
+        """A folder that is there until the step ends."""
+        with self.get_temporary_directory(delete_at_exit=False) as folder:
+            return Path(folder)
+
+    def _checked(self, name: str, sealed: str) -> bytes | Path:
         if not self.artifact_store.exists(os.path.join(self.uri, name)):
             raise ArtifactError(f"the artifact at {self.uri} is incomplete: {name} is missing; run the step again")
-        content = self._read(name)
+        content = self._local(name) if name.startswith(self.LARGE) else self._read(name)
         if digest(content) != sealed:
             raise ArtifactError(
                 f"the artifact at {self.uri} was changed: {name} is not what was saved; run the step again"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, ClassVar
 
 from zenml.enums import ArtifactType
 from zenml.metadata.metadata_types import MetadataType
 
 from distillery.distillation import SoftLabels
+from distillery.distillation.soft_labels import STREAMED
 from materializers.files import FilesMaterializer
 
 
@@ -18,10 +20,12 @@ class SoftLabelsMaterializer(FilesMaterializer):
     ASSOCIATED_TYPES: ClassVar[tuple[type[Any], ...]] = (SoftLabels,)
     ASSOCIATED_ARTIFACT_TYPE: ClassVar[ArtifactType] = ArtifactType.DATA
 
-    def to_files(self, data: SoftLabels) -> Mapping[str, bytes]:
+    LARGE: ClassVar[tuple[str, ...]] = (STREAMED,)
+
+    def to_files(self, data: SoftLabels) -> Mapping[str, bytes | Path]:
         return data.to_files()
 
-    def from_files(self, files: Mapping[str, bytes]) -> SoftLabels:
+    def from_files(self, files: Mapping[str, bytes | Path]) -> SoftLabels:
         return SoftLabels.from_files(files)
 
     def pages(self, data: SoftLabels) -> Mapping[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, ClassVar
 
 from zenml.enums import ArtifactType
@@ -11,19 +12,22 @@ from zenml.metadata.metadata_types import MetadataType
 
 from distillery.data import Table
 from distillery.data.build import schema_table
+from distillery.data.parts import PART
 from materializers.files import FilesMaterializer
 
 
 class TableMaterializer(FilesMaterializer):
-    """A table as ``schema.json`` and ``table.parquet``."""
+    """A table as ``schema.json`` and ``table.parquet``, and the parts of one that is larger than memory."""
 
     ASSOCIATED_TYPES: ClassVar[tuple[type[Any], ...]] = (Table,)
     ASSOCIATED_ARTIFACT_TYPE: ClassVar[ArtifactType] = ArtifactType.DATA
 
-    def to_files(self, data: Table) -> Mapping[str, bytes]:
+    LARGE: ClassVar[tuple[str, ...]] = (PART,)
+
+    def to_files(self, data: Table) -> Mapping[str, bytes | Path]:
         return data.to_files()
 
-    def from_files(self, files: Mapping[str, bytes]) -> Table:
+    def from_files(self, files: Mapping[str, bytes | Path]) -> Table:
         return Table.from_files(files)
 
     def pages(self, data: Table) -> Mapping[str, str]:

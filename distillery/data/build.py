@@ -69,19 +69,19 @@ def build_table(
         raw = raw.sample(n=rows, random_state=seed).sort_index()
     raw = _without_pandas_categories(raw.reset_index(drop=True), roles)
     if roles.time is not None:
-        raw = raw.assign(**{roles.time: _times(raw[roles.time])})
+        raw = raw.assign(**{roles.time: read_times(raw[roles.time])})
     apart = {roles.target, roles.group, roles.time, roles.weight, split_column, *roles.drop}
     features = [name for name in raw.columns if name not in apart]
     if not features:
         raise DataError("a table must have at least one feature column, got none")
     columns = {name: read_column(raw[name], roles.kinds.get(name)) for name in features}
-    classes = _classes(raw[roles.target], roles)
+    classes = read_classes(raw[roles.target], roles)
     splits = split
     if isinstance(split, SplitSpec):
         splits = assign_splits(raw, split, target=roles.target, group=roles.group, time=roles.time, seed=seed)
     extra = {name: raw[name] for name in (roles.target, roles.group, roles.time) if name is not None}
     if roles.weight is not None:
-        extra[roles.weight] = _weights(raw[roles.weight])
+        extra[roles.weight] = read_weights(raw[roles.weight])
     frame = pd.DataFrame({**columns, **extra, SPLIT_COLUMN: splits})
     train = frame[splits == "train"]
     described = tuple(describe(train[name], privileged=name in roles.privileged) for name in features)
@@ -121,7 +121,12 @@ def _without_pandas_categories(raw: pd.DataFrame, roles: Roles) -> pd.DataFrame:
     return raw.assign(**{name: raw[name].to_numpy() for name in coded})
 
 
-def _classes(target: pd.Series, roles: Roles) -> tuple[Label, ...]:
+def read_classes(target: pd.Series, roles: Roles) -> tuple[Label, ...]:
+    """Return the classes of a target in order, the positive one last where it is named.
+
+    Raises:
+        DataError: it holds dates or measurements, has one class, or lacks the positive one.
+    """
     if _holds_dates(target):
         raise DataError(f"target {roles.target!r} must hold classes, got dates")
     found = [_plain(value) for value in pd.unique(target.dropna())]
@@ -158,8 +163,12 @@ def _plain(value: Any) -> Label:
     return int(plain) if isinstance(plain, float) and plain.is_integer() else plain
 
 
-def _times(values: pd.Series) -> pd.Series:
-    """Read points in time: numbers and dates as they are, text as ISO 8601, so that they sort as they should."""
+def read_times(values: pd.Series) -> pd.Series:
+    """Read points in time: numbers and dates as they are, text as ISO 8601, so that they sort as they should.
+
+    Raises:
+        DataError: a text is no ISO 8601 date.
+    """
     if pd.api.types.is_numeric_dtype(values.dtype) or pd.api.types.is_datetime64_any_dtype(values.dtype):
         return values
     times = pd.to_datetime(values, errors="coerce", format="ISO8601", utc=True)
@@ -172,7 +181,12 @@ def _times(values: pd.Series) -> pd.Series:
     return times
 
 
-def _weights(values: pd.Series) -> pd.Series:
+def read_weights(values: pd.Series) -> pd.Series:
+    """Read row weights.
+
+    Raises:
+        DataError: one is negative or not finite.
+    """
     weights = as_numeric(values)
     if not (np.isfinite(weights) & (weights >= 0)).all():
         raise DataError(f"weight column {values.name!r} must hold finite numbers of at least 0")

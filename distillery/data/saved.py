@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from pathlib import Path
 
 from pydantic import BaseModel
 
@@ -23,11 +24,14 @@ def read_schema(files: Mapping[str, bytes]) -> Schema:
     return Schema.model_validate_json(files[SCHEMA_FILE])
 
 
-def seal(files: Mapping[str, bytes]) -> bytes:
+def seal(files: Mapping[str, bytes | Path]) -> bytes:
     """Return the content of ``manifest.json``: the SHA-256 of each file; written last, it says all is there."""
     return json.dumps({name: digest(files[name]) for name in sorted(files)}, indent=1).encode()
 
 
-def digest(content: bytes) -> str:
-    """Return the SHA-256 that a manifest holds of a file."""
-    return hashlib.sha256(content).hexdigest()
+def digest(content: bytes | Path) -> str:
+    """Return the SHA-256 that a manifest holds of a file, given its content or where it lies."""
+    if isinstance(content, bytes):
+        return hashlib.sha256(content).hexdigest()
+    with content.open("rb") as file:  # never whole in memory
+        return hashlib.file_digest(file, "sha256").hexdigest()

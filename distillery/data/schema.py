@@ -160,16 +160,25 @@ def _as_bounded(values: pd.Series) -> np.ndarray:
 def as_text(values: pd.Series) -> pd.Series:
     """Return the values as text with None for missing, the empty text included; 5 and 5.0 are both ``"5"``.
 
+    Categories are spelt once each.
+
     >>> as_text(pd.Series([5.0, None, "", "x"], dtype=object)).tolist()
     ['5', None, None, 'x']
     """
-    if pd.api.types.is_bool_dtype(values.dtype) or not pd.api.types.is_numeric_dtype(values.dtype):
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        texts = np.append(_spelled(values), np.array([None], dtype=object))[values.cat.codes]
+    elif pd.api.types.is_bool_dtype(values.dtype) or not pd.api.types.is_numeric_dtype(values.dtype):
         texts = [_text(v) for v in values.astype(object)]
     else:  # few distinct numbers, many rows: spell each once
         codes, uniques = pd.factorize(values)
         spelled = np.array([*(_text(v) for v in uniques), None], dtype=object)
         texts = list(spelled[codes])
     return pd.Series(texts, index=values.index, name=values.name, dtype=object)
+
+
+def _spelled(values: pd.Series) -> np.ndarray:
+    """Return each category of a column as text ``(categories,)``."""
+    return as_text(pd.Series(values.cat.categories.to_numpy(object), dtype=object)).to_numpy()
 
 
 def _text(value: object) -> str | None:
@@ -210,8 +219,14 @@ class RawEncoder:
         n = len(rows)
         numbers = _stack((rows[c.name].to_numpy() for c in self.schema.numeric), n, np.float64)
         pairs = zip(self.schema.categorical, self._indexes, strict=True)
-        codes = _stack((self._codes(rows[c.name], index) for c, index in pairs), n, np.int64)
+        codes = _stack((self._looked_up(frame[c.name], rows[c.name], index) for c, index in pairs), n, np.int64)
         return numbers, codes
+
+    def _looked_up(self, raw: pd.Series, read: pd.Series, index: pd.Index) -> np.ndarray:
+        if not isinstance(raw.dtype, pd.CategoricalDtype):
+            return self._codes(read, index)
+        each = self._codes(pd.Series(_spelled(raw), dtype=object), index)  # few spellings, many rows
+        return np.append(each, self.MISSING)[raw.cat.codes]
 
     def _codes(self, values: pd.Series, index: pd.Index) -> np.ndarray:
         codes = index.get_indexer(pd.Index(values, dtype=object)) + self.FIRST

@@ -162,18 +162,31 @@ def _refuse_overlap(times: pd.Series, splits: np.ndarray, group: str | None) -> 
 
 
 def _cut(block: np.ndarray, spec: SplitSpec) -> np.ndarray:
-    """Cut blocks of rows, in their order, at the shares' borders: a block goes where its middle lies."""
-    sizes = np.bincount(block)
+    """Cut blocks of rows, in their order, at the shares' borders."""
+    return np.asarray(np.array(SPLITS, dtype=object)[cut_blocks(np.bincount(block), spec)][block])
+
+
+def cut_blocks(sizes: np.ndarray, spec: SplitSpec) -> np.ndarray:
+    """Return the split of each block of rows ``(blocks,)``, as its place in `SPLITS`, given their sizes in order.
+
+    A block goes where its middle lies; every split gets one.
+
+    Raises:
+        DataError: there are fewer blocks than splits.
+
+    >>> cut_blocks(np.array([6, 1, 1, 2]), SplitSpec()).tolist()
+    [0, 1, 2, 2]
+    """
     if len(sizes) < len(SPLITS):
         raise DataError(f"a split needs at least 3 groups or points in time, got {len(sizes)}")
-    middle = (np.cumsum(sizes) - sizes / 2) / len(block)
+    middle = (np.cumsum(sizes) - sizes / 2) / sizes.sum()
     borders = np.cumsum(spec.shares)[:2]
     index = np.searchsorted(borders, middle, side="right")
     index[0], index[-1] = 0, 2
     if not (index == 1).any():  # the block at the border becomes the validation split, so that order is kept
         first = int(np.searchsorted(index, 2))
         index[first if first < len(index) - 1 else first - 1] = 1
-    return np.asarray(np.array(SPLITS, dtype=object)[index][block])
+    return np.asarray(index)
 
 
 def assign_folds(

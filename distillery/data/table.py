@@ -7,49 +7,20 @@ import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, final
+from pathlib import Path
+from typing import final
 
 import numpy as np
 import pandas as pd
 
+from distillery.data.parts import SPLITS as SPLITS
+from distillery.data.parts import Parts
+from distillery.data.parts import Split as Split
+from distillery.data.rows import Rows as Rows
+from distillery.data.rows import Stream
 from distillery.data.schema import Schema
 
-Split = Literal["train", "valid", "test"]
-SPLITS: tuple[Split, ...] = ("train", "valid", "test")
 SPLIT_COLUMN = "__split__"
-
-
-@final
-@dataclass(frozen=True)
-class Rows:
-    """Some rows, as a model is fitted on them.
-
-    Attributes:
-        features: raw feature columns, ``(n, d)``.
-        labels: class indices, ``(n,)`` int64.
-        weights: row weights, ``(n,)``, or None for equal ones.
-    """
-
-    features: pd.DataFrame
-    labels: np.ndarray
-    weights: np.ndarray | None = None
-
-    def __len__(self) -> int:
-        return len(self.features)
-
-    def class_shares(self, n_classes: int) -> np.ndarray:
-        """Return the share of each class ``(K,)``, by weight."""
-        counts = np.bincount(self.labels, self.weights, n_classes)
-        return np.asarray(counts / counts.sum())
-
-    def take(self, index: np.ndarray) -> Rows:
-        """Return the rows at these positions, in this order."""
-        weights = None if self.weights is None else self.weights[index]
-        return Rows(self.features.iloc[index], self.labels[index], weights)
-
-    def regular(self, schema: Schema) -> Rows:
-        """Return the same rows without privileged columns."""
-        return Rows(self.features[schema.regular.names], self.labels, self.weights)
 
 
 @final
@@ -60,10 +31,13 @@ class Table:
     Attributes:
         schema: what the columns mean.
         frame: features as `Schema.conform` reads them, target, group, time, weight and split.
+        parts: all rows, where they are too many for memory; the frame then holds a sample of each split, drawn
+            evenly from it.
     """
 
     schema: Schema
     frame: pd.DataFrame
+    parts: Parts | None = None
 
     def split(self, name: Split) -> pd.DataFrame:
         """Return all columns of one split's rows."""
@@ -79,7 +53,8 @@ class Table:
         labels = self.schema.encode_labels(part[self.schema.target])
         weight = self.schema.weight
         weights = None if weight is None else part[weight].to_numpy(np.float64)
-        return Rows(part[self.schema.names].reset_index(drop=True), labels, weights)
+        stream = None if self.parts is None else Stream(self.parts, self.schema, name)
+        return Rows(part[self.schema.names].reset_index(drop=True), labels, weights, stream)
 
     def groups(self, name: Split) -> np.ndarray | None:
         """Return the group of each row of a split as integers ``(n,)``, or None without groups."""
@@ -95,24 +70,36 @@ class Table:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Rows per split."""
+        """Rows per split, those on disk included."""
+        if self.parts is not None:
+            return {name: self.parts.count(name) for name in SPLITS}
+        return self.held
+
+    @property
+    def held(self) -> dict[str, int]:
+        """Rows per split that are in memory."""
         return {name: int((self.frame[SPLIT_COLUMN] == name).sum()) for name in SPLITS}
 
     @cached_property
     def digest(self) -> str:
         """First 16 hex digits of the SHA-256 of schema, values and split."""
         hashed = pd.util.hash_pandas_object(self.frame.reset_index(drop=True), index=True)
-        total = hashlib.sha256(self.schema.digest.encode() + hashed.to_numpy().tobytes())
+        parts = "" if self.parts is None else self.parts.digest
+        total = hashlib.sha256(self.schema.digest.encode() + hashed.to_numpy().tobytes() + parts.encode())
         return total.hexdigest()[:16]
 
-    def to_files(self) -> dict[str, bytes]:
-        """Return the table as ``schema.json`` and ``table.parquet``."""
+    def to_files(self) -> dict[str, bytes | Path]:
+        """Return the table as ``schema.json`` and ``table.parquet``; what is on disk as the files it lies in."""
         buffer = io.BytesIO()
         self.frame.to_parquet(buffer, index=False)
-        return {"schema.json": self.schema.model_dump_json(indent=1).encode(), "table.parquet": buffer.getvalue()}
+        schema = self.schema.model_dump_json(indent=1).encode()
+        parts = {} if self.parts is None else self.parts.to_files()
+        return {"schema.json": schema, "table.parquet": buffer.getvalue(), **parts}
 
     @classmethod
-    def from_files(cls, files: Mapping[str, bytes]) -> Table:
-        """Read what `to_files` gave."""
-        schema = Schema.model_validate_json(files["schema.json"])
-        return cls(schema, pd.read_parquet(io.BytesIO(files["table.parquet"])))
+    def from_files(cls, files: Mapping[str, bytes | Path]) -> Table:
+        """Read what `to_files` gave; parts as paths, all else as its content."""
+        schema, frame = files["schema.json"], files["table.parquet"]
+        assert isinstance(schema, bytes), "only parts are handed over as paths"
+        assert isinstance(frame, bytes), "only parts are handed over as paths"
+        return cls(Schema.model_validate_json(schema), pd.read_parquet(io.BytesIO(frame)), Parts.from_files(files))

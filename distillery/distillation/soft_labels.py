@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal, final
+from pathlib import Path
+from typing import Any, Literal, final
 
 import numpy as np
-import pandas as pd
 from pydantic import Field
 from safetensors.numpy import load as load_arrays
 from safetensors.numpy import save as save_arrays
@@ -20,11 +20,13 @@ from distillery.data import Rows, Table
 from distillery.data.model import Model
 from distillery.data.splits import assign_folds
 from distillery.data.table import SPLITS, Split
+from distillery.distillation.logits import logits_of
+from distillery.distillation.logits import to_logits as to_logits
+from distillery.distillation.streaming import STREAMED, Fit, StreamedLogits, cross_fitted, labelled
+from distillery.errors import DataError
 from distillery.progress import bar
 from distillery.spec import Spec
 
-LOGIT_BOUND = 1e-7  # a probability nearer to 0 carries no more information than this
-Fit = Callable[[Rows, Rows], Model]
 Method = Literal["cross_fitted", "in_sample"]
 
 
@@ -54,31 +56,35 @@ class SoftLabels:
         logits: per split ``(n, K)`` float32; rows as in `Table.rows`.
         fold: the fold of each training row ``(n,)``; -1 throughout for in-sample labels.
         method: how the training rows were labelled.
+        streamed: where the table lies on disk, the file with the logits of all its training rows.
     """
 
     logits: dict[Split, np.ndarray]
     fold: np.ndarray
     method: Method
+    streamed: StreamedLogits | None = None
 
     def proba(self, split: Split) -> np.ndarray:
         """Return the teacher's probabilities ``(n, K)`` of one split."""
         p = np.exp(self.logits[split].astype(np.float64))
         return np.asarray(p / p.sum(axis=1, keepdims=True))
 
-    def to_files(self) -> dict[str, bytes]:
-        """Return ``soft_labels.safetensors`` and ``method.txt``."""
+    def to_files(self) -> dict[str, bytes | Path]:
+        """Return ``soft_labels.safetensors`` and ``method.txt``; streamed logits as the file they lie in."""
         arrays = {f"logits.{name}": np.ascontiguousarray(z) for name, z in self.logits.items()}
         return {
             "soft_labels.safetensors": save_arrays({**arrays, "fold": self.fold}),
             "method.txt": self.method.encode(),
+            **({} if self.streamed is None else {STREAMED: self.streamed.path}),
         }
 
     @classmethod
-    def from_files(cls, files: Mapping[str, bytes]) -> SoftLabels:
-        """Read what `to_files` gave."""
+    def from_files(cls, files: Mapping[str, Any]) -> SoftLabels:
+        """Read what `to_files` gave; streamed logits as a path."""
         arrays = load_arrays(files["soft_labels.safetensors"])
         method: Method = "in_sample" if files["method.txt"] == b"in_sample" else "cross_fitted"
-        return cls({name: arrays[f"logits.{name}"] for name in SPLITS}, arrays["fold"], method)
+        streamed = StreamedLogits(files[STREAMED]) if STREAMED in files else None
+        return cls({name: arrays[f"logits.{name}"] for name in SPLITS}, arrays["fold"], method, streamed)
 
 
 def generate_soft_labels(
@@ -105,11 +111,13 @@ def generate_soft_labels(
     """
     train, valid = table.rows("train"), table.rows("valid")
     logits: dict[Split, np.ndarray] = {
-        name: _logits(teacher, table.rows(name).features) for name in SPLITS if name != "train"
+        name: logits_of(teacher, table.rows(name).features) for name in SPLITS if name != "train"
     }
+    if train.stream is not None:
+        return _streamed(table, train, valid, teacher, fit, spec, logits, progress)
     if spec.method == "in_sample":
         fold = np.full(len(train), -1, dtype=np.int64)
-        logits["train"] = _logits(teacher, train.features)
+        logits["train"] = logits_of(teacher, train.features)
         return SoftLabels(logits, fold, "in_sample")
     fold = assign_folds(train.labels, spec.folds, groups=table.groups("train"), times=table.times("train"), seed=seed)
     logits["train"] = np.empty((len(train), table.schema.n_classes), dtype=np.float32)
@@ -117,21 +125,35 @@ def generate_soft_labels(
         for k in range(spec.folds):
             held_out = fold == k
             fold_teacher = fit(train.take(np.flatnonzero(~held_out)), valid)
-            logits["train"][held_out] = _logits(fold_teacher, train.features[held_out])
+            logits["train"][held_out] = logits_of(fold_teacher, train.features[held_out])
             advance(1)
             progress(f"fold {k + 1} of {spec.folds}: {int(held_out.sum()):,} rows labelled")
     return SoftLabels(logits, fold, "cross_fitted")
 
 
-def _logits(model: Model, features: pd.DataFrame) -> np.ndarray:
-    return to_logits(model.predict_proba(features)).astype(np.float32)
-
-
-def to_logits(proba: np.ndarray) -> np.ndarray:
-    """Return log probabilities ``(n, K)``, clipped below at log(1e-7), as the soft labels' logits.
-
-    >>> to_logits(np.array([[0.0, 1.0], [0.5, 0.5]])).round(2)[:, 0].tolist()
-    [-16.12, -0.69]
-    """
-    clipped = np.clip(proba, LOGIT_BOUND, 1.0)
-    return np.asarray(np.log(clipped / clipped.sum(axis=1, keepdims=True)))
+def _streamed(
+    table: Table,
+    train: Rows,
+    valid: Rows,
+    teacher: Model,
+    fit: Fit,
+    spec: SoftLabelsSpec,
+    logits: dict[Split, np.ndarray],
+    progress: Callable[[str], None],
+) -> SoftLabels:
+    """Label all training rows of a table on disk, file by file."""
+    stream = train.stream
+    assert stream is not None, "asked for what is on disk"
+    if spec.method == "cross_fitted" and table.schema.group is not None:
+        raise DataError(
+            "soft_labels.method must be in_sample for a log with groups, got cross_fitted and group"
+            f" {table.schema.group!r}: a log's folds are consecutive rows, which cut groups"
+        )
+    shape, kept = (stream.total, table.schema.n_classes), stream.parts.kept["train"]
+    if spec.method == "in_sample":
+        pieces, fold = labelled(teacher, stream), np.full(len(kept), -1, dtype=np.int64)
+    else:
+        pieces = cross_fitted(train, stream, valid, fit, spec.folds, progress)
+        fold = kept * spec.folds // stream.total
+    written = StreamedLogits.written(pieces, shape)
+    return SoftLabels({**logits, "train": np.array(written.values[kept])}, fold, spec.method, written)

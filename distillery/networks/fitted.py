@@ -23,6 +23,7 @@ from distillery.networks.graph import network_graph
 from distillery.networks.network import ColumnEncoder, Encoder, FieldEncoder, Network, first_factor
 from distillery.networks.reading import Reading
 from distillery.networks.settings import EncodingFields, Stage, TrainingFields
+from distillery.networks.streaming import Streamed
 from distillery.networks.training import HARD_LABELS, PREDICT_ROWS, Batches, Objective, OnEpoch, Trainer, predict
 
 WEIGHTS = "weights.safetensors"
@@ -77,7 +78,7 @@ class Pupil:
 
     network: Network
     reading: Reading
-    train: Batches
+    train: Batches | Streamed
     valid: Batches
 
     @classmethod
@@ -92,8 +93,11 @@ class Pupil:
         valid_soft: np.ndarray | None = None,
         positions: np.ndarray | None = None,
         strata: np.ndarray | None = None,
+        streamed_soft: np.ndarray | None = None,
     ) -> Pupil:
         """Learn the reading on the training rows and build the network; its weights come from torch's seed.
+
+        Of rows on disk the sample in memory teaches the reading, and all of them the network.
 
         Args:
             fields: what it is.
@@ -102,13 +106,21 @@ class Pupil:
             soft, valid_soft: the teacher's logits for them ``(n, K)``, or None.
             positions: of the columns among all of the table's.
             strata: of the training rows, see `strata_of`.
+            streamed_soft: where rows lie on disk, the teacher's logits for all of them ``(n, K)``, or None.
         """
-        reading = fields.learn_reading(schema, train, soft, positions)
-        rows = Batches.of(reading(train), train, soft, strata), Batches.of(reading(valid), valid, valid_soft)
+        # A log's schema leaves rare categories out already; in a sample of it others would only look rare.
+        counted = fields if train.stream is None else fields.model_copy(update={"min_count": 1})
+        reading = counted.learn_reading(schema, train, soft, positions)
+        held, validation = (
+            Batches.of(reading(train), train, soft, strata),
+            Batches.of(reading(valid), valid, valid_soft),
+        )
         network = fields.build(reading)
+        if train.stream is not None:
+            return cls(network, reading, Streamed(train.stream, reading, streamed_soft), validation)
         if table := table_of(network):
-            table.blank_unseen(rows[0].inputs[2])
-        return cls(network, reading, *rows)
+            table.blank_unseen(held.code_counts(reading.scaler.n_codes))
+        return cls(network, reading, held, validation)
 
     def taught(
         self,
@@ -123,7 +135,7 @@ class Pupil:
         trainer = Trainer(self.network, self.train, self.valid, fields, objective, stages=stages, fresh=fresh)
         history = trainer.run(on_epoch)
         if table := table_of(self.network):
-            table.fill_unseen(self.reading.scaler, self.train.inputs[2])
+            table.fill_unseen(self.reading.scaler, self.train.code_counts(self.reading.scaler.n_codes))
         return FittedNetwork(self.reading, self.network), history
 
 
@@ -131,10 +143,12 @@ def strata_of(sampling: str, schema: Schema, train: Rows) -> np.ndarray | None:
     """Return what rows are spread by ``(n,)``.
 
     Raises:
-        DataError: the column is none of the table's.
+        DataError: the column is none of the table's, or the rows lie on disk.
     """
     if sampling == "uniform":
         return None
+    if train.stream is not None:
+        raise DataError(f"sampling must be uniform for rows that are read from disk, got {sampling!r}")
     if sampling == "class":
         return train.labels
     column = next((c for c in schema.columns if c.name == sampling), None)

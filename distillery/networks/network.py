@@ -66,14 +66,18 @@ class ColumnEncoder(nn.Module):
         return torch.cat([self.bins(numbers), bounded, missing, waves, self.table(codes).flatten(1)], dim=1)
 
     @torch.no_grad()
-    def blank_unseen(self, codes: Tensor) -> None:
+    def blank_unseen(self, counts: Tensor) -> None:
         """Give codes that no training row uses a vector of zeros: a random one is noise in the validation loss."""
-        self.table.weight[self._counts(codes) == 0] = 0
+        self.table.weight[counts == 0] = 0
 
     @torch.no_grad()
-    def fill_unseen(self, scaler: Scaler, codes: Tensor) -> None:
-        """Give codes that no training row used the mean vector of their column."""
-        counts = self._counts(codes)
+    def fill_unseen(self, scaler: Scaler, counts: Tensor) -> None:
+        """Give codes that no training row used the mean vector of their column.
+
+        Args:
+            scaler: where each column's codes begin.
+            counts: how often each code was used ``(n_codes,)``.
+        """
         borders = [*scaler.offsets.tolist(), scaler.n_codes]
         for start, end in pairwise(borders):
             weights, vectors = counts[start:end, None].float(), self.table.weight[start:end]
@@ -88,10 +92,6 @@ class ColumnEncoder(nn.Module):
             codes = np.arange(start, end)
             tables.append(table[np.where(np.isin(codes, scaler.rare), start + RawEncoder.UNSEEN, codes)])
         return tables
-
-    def _counts(self, codes: Tensor) -> Tensor:
-        """Return how often each code is used ``(n_codes,)``."""
-        return torch.bincount(codes.flatten(), minlength=self.table.num_embeddings)
 
 
 @final

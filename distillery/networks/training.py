@@ -6,7 +6,7 @@ import copy
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol, Self
 
 import numpy as np
 import torch
@@ -67,6 +67,10 @@ class Batches:
     def __len__(self) -> int:
         return len(self.y)
 
+    def code_counts(self, n: int) -> Tensor:
+        """Return how often each of n category codes is used ``(n,)``."""
+        return torch.bincount(self.inputs[2].flatten(), minlength=n)
+
     def to(self, device: torch.device) -> Batches:
         """Return the same rows on a device."""
         return self._map(lambda x: x.to(device))
@@ -107,6 +111,20 @@ def _spread(strata: Tensor) -> Tensor:
     place = torch.empty(len(strata), device=strata.device)
     place[order] = (within + torch.rand(len(strata), device=strata.device)) / counts[strata[order]]
     return place
+
+
+class TrainingRows(Protocol):
+    """What is trained on: `Batches`, or rows that are read as they are needed."""
+
+    def __len__(self) -> int: ...
+
+    def to(self, device: torch.device, /) -> Self:
+        """Return the same rows, whose batches lie on a device."""
+        ...
+
+    def shuffled(self, size: int, /) -> Iterator[Batches]:
+        """Yield the rows once, in random order."""
+        ...
 
 
 @torch.inference_mode()
@@ -179,7 +197,7 @@ class Trainer:
     def __init__(
         self,
         network: nn.Module,
-        train: Batches,
+        train: TrainingRows,
         valid: Batches,
         settings: TrainingFields,
         objective: Objective = HARD_LABELS,
@@ -256,9 +274,10 @@ class Trainer:
         losses = {"valid_loss": objective, "valid_log_loss": HARD_LABELS}
         return {name: float(measure(z, self.valid)) for name, measure in losses.items()}
 
-    def _rows(self, epoch: int, stage: Stage) -> Batches:
+    def _rows(self, epoch: int, stage: Stage) -> TrainingRows:
         if self.fresh is None or stage.rows == "real" or stage.alpha == 0:
             return self.train
+        assert isinstance(self.train, Batches), "rows from disk are not resampled"
         fresh = self.fresh(epoch).to(self.device)
         return fresh if stage.rows == "resampled" else self.train.joined(fresh)
 

@@ -53,6 +53,7 @@ class Lesson:
         soft: the teacher's logits for the training rows, ``(n_train, K)``.
         valid_soft: the same for the validation rows, ``(n_valid, K)``, or None.
         labeller: the teacher itself, where new rows can be labelled.
+        streamed_soft: where training rows lie on disk, the teacher's logits for all of them ``(n, K)``.
     """
 
     schema: Schema
@@ -61,6 +62,7 @@ class Lesson:
     soft: np.ndarray
     valid_soft: np.ndarray | None = None
     labeller: Labeller | None = None
+    streamed_soft: np.ndarray | None = None
 
     @property
     def digest(self) -> str:
@@ -74,6 +76,8 @@ class Lesson:
         for soft in (self.soft, self.valid_soft):
             if soft is not None:
                 total.update(np.ascontiguousarray(soft).tobytes())
+        if self.train.stream is not None:
+            total.update(self.train.stream.parts.digest.encode())
         return total.hexdigest()[:16]
 
 
@@ -99,6 +103,7 @@ def lesson_of(table: Table, teacher: Answers, labels: SoftLabels) -> Lesson:
         labels.logits["train"],
         labels.logits["valid"],
         Labeller(schema, train.features, logits),
+        None if labels.streamed is None else labels.streamed.values,
     )
 
 
@@ -192,6 +197,7 @@ class CandidateSpec(Spec, ABC):
     """
 
     quantizable: ClassVar[bool] = False
+    streams: ClassVar[bool] = False  # whether it learns from rows on disk; if not, from the sample in memory
     kind: str
     name: str = Field("", pattern=r"^[A-Za-z0-9_-]*$", max_length=60)
     alpha: float = Field(0.8, ge=0, le=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import ClassVar, Self, final
 
 import numpy as np
@@ -11,7 +12,7 @@ import pandas as pd
 import torch
 from pydantic import Field
 
-from distillery.data import Rows, Schema
+from distillery.data import Schema
 from distillery.data.model import ParameterCount
 from distillery.data.saved import header_files, read_schema
 from distillery.distillation.augmentation import Resampler, ResampleSpec
@@ -36,6 +37,7 @@ class TorchSpec(NetworkFields, SoftFields, CandidateSpec, ABC):
     """
 
     quantizable: ClassVar[bool] = True
+    streams: ClassVar[bool] = True
     augment: ResampleSpec | None = Field(default_factory=ResampleSpec)
     features: FeaturesSpec | None = None
 
@@ -77,6 +79,8 @@ class TorchSpec(NetworkFields, SoftFields, CandidateSpec, ABC):
             raise TrainingError(f"loss dkd must have at least 3 classes, got {lesson.schema.n_classes}; use loss: kl")
         if self._taught and self.augment is not None and lesson.labeller is None:
             raise TrainingError("augment must have the teacher at hand to label new rows, got none; set augment: null")
+        if self._taught and self.augment is not None and lesson.train.stream is not None:
+            raise TrainingError("augment must be null for rows that are read from disk: there are enough of them")
         if self.augment is None and any(stage.rows == "resampled" for stage in self.stages):
             raise TrainingError("a stage of resampled rows must have `augment`, got null; set augment or another stage")
         if self.hard_weight == 0 and any(stage.alpha == 0 for stage in self.stages):
@@ -97,6 +101,7 @@ class TorchSpec(NetworkFields, SoftFields, CandidateSpec, ABC):
             valid_soft=lesson.valid_soft if self._taught else None,
             positions=positions,
             strata=strata,
+            streamed_soft=lesson.streamed_soft if self._taught else None,
         )
 
     def _select(self, lesson: Lesson, objective: Objective, strata: np.ndarray | None) -> Selection | None:
@@ -136,8 +141,7 @@ class TorchSpec(NetworkFields, SoftFields, CandidateSpec, ABC):
 def narrowed(lesson: Lesson, names: tuple[str, ...]) -> Lesson:
     """Return the lesson with these columns alone, in table order; the teacher still sees all."""
     schema = lesson.schema.only(names)
-    train, valid = (Rows(r.features[schema.names], r.labels, r.weights) for r in (lesson.train, lesson.valid))
-    return Lesson(schema, train, valid, lesson.soft, lesson.valid_soft, lesson.labeller)
+    return replace(lesson, schema=schema, train=lesson.train.only(schema), valid=lesson.valid.only(schema))
 
 
 @final

@@ -59,9 +59,11 @@ class TeacherKind(Spec, ABC):
     Attributes:
         kind: names the class; a third party's is its entry point or import path.
         fitted: whether a run fits it; one that comes ready-made cannot be cross-fitted.
+        streams: whether it learns from rows on disk; if not, from the sample in memory.
     """
 
     fitted: ClassVar[bool] = True
+    streams: ClassVar[bool] = False
     kind: str
 
     @abstractmethod

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC
 from collections.abc import Mapping
-from typing import final
+from typing import ClassVar, final
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,8 @@ from distillery.teachers.base import Teacher, TeacherKind
 
 class TorchTeacherSpec(NetworkFields, TeacherKind, ABC):
     """A torch teacher, trained on hard labels."""
+
+    streams: ClassVar[bool] = True
 
     def fit(self, train: Rows, valid: Rows, schema: Schema, *, seed: int) -> TorchTeacher:
         """Train on ``train``; keep the epoch with the best log loss on ``valid``.
