@@ -17,6 +17,7 @@ import torch
 
 from distillery.data import Table
 from distillery.data.build import Roles, build_table
+from distillery.data.schema import bucket_of
 from distillery.data.splits import SplitSpec
 from distillery.distillation.losses import soft_cross_entropy
 from distillery.distillation.soft_labels import to_logits
@@ -142,6 +143,24 @@ def check_unseen_and_missing_values(case: Case) -> None:
     nothing = rows.assign(**dict.fromkeys(rows.columns))
     for changed in (rows.assign(city="Atlantis"), rows.assign(city=""), *columns, nothing):
         assert np.isfinite(model.predict_proba(changed)).all()
+
+
+def check_hashed_texts(case: Case) -> None:
+    """With buckets, unknown texts of one bucket are one; fitted, saved and exported models hash alike."""
+    table = case.make(classes=3)
+    columns = [
+        c.model_copy(update={"categories": ("Lima", "Oslo"), "buckets": 2}) if c.name == "city" else c
+        for c in table.schema.columns
+    ]
+    table = Table(table.schema.model_copy(update={"columns": tuple(columns)}), table.frame)
+    model, rows = case.fit(table, 0), table.rows("test").features
+    assert measure_parity(model, to_onnx(model), rows).max_difference <= 1e-5
+    np.testing.assert_array_equal(case.load(model.to_files()).predict_proba(rows), model.predict_proba(rows))
+    buckets = bucket_of(new := [f"new {i}" for i in range(8)], 2)
+    answers = np.array([model.predict_proba(rows.head(4).assign(city=text)) for text in new])
+    for bucket in (0, 1):
+        alike = answers[buckets == bucket]
+        np.testing.assert_array_equal(alike, alike[:1].repeat(len(alike), axis=0))
 
 
 def check_extreme_values(case: Case) -> None:

@@ -8,12 +8,13 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from distillery.errors import DataError, did_you_mean, shortlist
 
 ColumnKind = Literal["numeric", "categorical"]
 Label = bool | int | float | str
+BUCKET = "\ue000 bucket "  # begins the word for a bucket; of a private use area, as no text of a table
 LARGEST = float(np.finfo(np.float32).max)  # many libraries compute in float32, and refuse what overflows it
 
 
@@ -26,6 +27,8 @@ class Column(BaseModel):
         privileged: known to the teacher, not at serving time.
         integer: numeric with whole values only.
         categories: the values seen in training, sorted (categorical only).
+        buckets: how many codes all other values share by their hash (categorical only); 0 for one code, that of
+            the unseen. With buckets, ``categories`` may be the frequent values alone.
         lower, upper: the range seen in training (numeric only).
         missing: share of missing training values, in [0, 1].
     """
@@ -37,9 +40,15 @@ class Column(BaseModel):
     privileged: bool = False
     integer: bool = False
     categories: tuple[str, ...] = ()
+    buckets: int = Field(0, ge=0)
     lower: float | None = None
     upper: float | None = None
     missing: float = 0.0
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What the codes from `RawEncoder.FIRST` on stand for: the categories, then a word for each bucket."""
+        return (*self.categories, *(f"{BUCKET}{i}" for i in range(self.buckets)))
 
 
 class Schema(BaseModel):
@@ -133,6 +142,38 @@ class Schema(BaseModel):
         columns = {c.name: read[c.kind](frame[c.name]) for c in self.columns}
         return pd.DataFrame(columns, index=frame.index)
 
+    def worded(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Read raw rows as `conform` does, each hashed text replaced by the word for its bucket.
+
+        For models that read text and know nothing of hashing.
+
+        Raises:
+            DataError: as `conform`.
+        """
+        rows = self.conform(frame)
+        for column in self.categorical:
+            if column.buckets:
+                values = rows[column.name]
+                hashed = values.notna() & ~values.isin(column.categories)
+                words = np.array(column.words[len(column.categories) :], dtype=object)
+                rows.loc[hashed, column.name] = words[bucket_of(values[hashed], column.buckets)]
+        return rows
+
+
+def bucket_of(texts: Iterable[str], buckets: int) -> np.ndarray:
+    """Return each text's bucket, ``(n,)`` int64 in [0, buckets).
+
+    MurmurHash3 (x86, 32 bits, seed 0) of the UTF-8 bytes, modulo ``buckets``: ONNX Runtime has the same hash.
+
+    >>> bucket_of(["a", "abc", "a"], 10).tolist()
+    [0, 2, 0]
+    """
+    from sklearn.utils import murmurhash3_32  # noqa: PLC0415  takes a second to import, and few schemas hash
+
+    places, distinct = pd.factorize(np.fromiter(texts, dtype=object))
+    hashes = [murmurhash3_32(text.encode("utf-8", "surrogatepass"), positive=True) for text in distinct]
+    return np.asarray((np.array(hashes, dtype=np.int64) % buckets)[places])
+
 
 def as_numeric(values: pd.Series) -> pd.Series:
     """Return the values as float64.
@@ -166,7 +207,7 @@ def as_text(values: pd.Series) -> pd.Series:
     ['5', None, None, 'x']
     """
     if isinstance(values.dtype, pd.CategoricalDtype):
-        texts = np.append(_spelled(values), np.array([None], dtype=object))[values.cat.codes]
+        texts = list(np.append(_spelled(values), np.array([None], dtype=object))[values.cat.codes])
     elif pd.api.types.is_bool_dtype(values.dtype) or not pd.api.types.is_numeric_dtype(values.dtype):
         texts = [_text(v) for v in values.astype(object)]
     else:  # few distinct numbers, many rows: spell each once
@@ -195,7 +236,8 @@ class RawEncoder:
     """Reads raw rows as two arrays: numbers, and category codes.
 
     Codes are 0 for missing, 1 for a category not seen in training, and 2 + i for the
-    column's i-th category. Lookups are built once, so that one row costs microseconds.
+    column's i-th category. In a column with buckets, what is none of its c categories has
+    2 + c + its bucket instead of 1. Lookups are built once, so that one row costs microseconds.
     """
 
     MISSING, UNSEEN, FIRST = 0, 1, 2
@@ -207,7 +249,7 @@ class RawEncoder:
     @property
     def cardinalities(self) -> list[int]:
         """Number of codes per categorical column, the two reserved ones included."""
-        return [len(index) + self.FIRST for index in self._indexes]
+        return [len(c.categories) + c.buckets + self.FIRST for c in self.schema.categorical]
 
     def __call__(self, frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
         """Return numbers ``(n, d_numeric)`` float64 with NaN for missing, codes ``(n, d_categorical)``.
@@ -219,19 +261,23 @@ class RawEncoder:
         n = len(rows)
         numbers = _stack((rows[c.name].to_numpy() for c in self.schema.numeric), n, np.float64)
         pairs = zip(self.schema.categorical, self._indexes, strict=True)
-        codes = _stack((self._looked_up(frame[c.name], rows[c.name], index) for c, index in pairs), n, np.int64)
+        codes = _stack(
+            (self._looked_up(frame[c.name], rows[c.name], index, c.buckets) for c, index in pairs), n, np.int64
+        )
         return numbers, codes
 
-    def _looked_up(self, raw: pd.Series, read: pd.Series, index: pd.Index) -> np.ndarray:
+    def _looked_up(self, raw: pd.Series, read: pd.Series, index: pd.Index, buckets: int) -> np.ndarray:
         if not isinstance(raw.dtype, pd.CategoricalDtype):
-            return self._codes(read, index)
-        each = self._codes(pd.Series(_spelled(raw), dtype=object), index)  # few spellings, many rows
+            return self._codes(read, index, buckets)
+        each = self._codes(pd.Series(_spelled(raw), dtype=object), index, buckets)  # few spellings, many rows
         return np.append(each, self.MISSING)[raw.cat.codes]
 
-    def _codes(self, values: pd.Series, index: pd.Index) -> np.ndarray:
+    def _codes(self, values: pd.Series, index: pd.Index, buckets: int) -> np.ndarray:
         codes = index.get_indexer(pd.Index(values, dtype=object)) + self.FIRST
-        codes[codes < self.FIRST] = self.UNSEEN
-        codes[values.isna().to_numpy()] = self.MISSING
+        absent = values.isna().to_numpy()
+        unseen = (codes < self.FIRST) & ~absent
+        codes[unseen] = self.FIRST + len(index) + bucket_of(values[unseen], buckets) if buckets else self.UNSEEN
+        codes[absent] = self.MISSING
         return codes
 
 

@@ -9,8 +9,9 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 ML = "ai.onnx.ml"
+CONTRIB = "com.microsoft"  # what ONNX Runtime alone knows
 OPSETS = {"": 17, ML: 3}  # what ONNX Runtime reads since 1.12, on phones and in browsers too
-TREES_OPSETS = {"": 17, ML: 5}  # sets of categories in a split; ONNX Runtime 1.21
+TREES_OPSETS = {ML: 5}  # sets of categories in a split; ONNX Runtime 1.21
 
 
 @final
@@ -24,7 +25,7 @@ class Graph:
         self._nodes: list[onnx.NodeProto] = []
         self._constants: dict[tuple[str, tuple[int, ...], bytes], onnx.TensorProto] = {}
         self._names = 0
-        self.opsets = OPSETS
+        self.opsets = dict(OPSETS)
 
     def add(self, op: str, *inputs: str, domain: str = "", **attributes: Any) -> str:
         """Add a node of one output; return the output's name."""

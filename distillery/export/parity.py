@@ -55,11 +55,16 @@ def edge_rows(schema: Schema, frame: pd.DataFrame) -> pd.DataFrame:
     """
     base = dict(schema.conform(frame.head(1)).iloc[0])
     choices: dict[str, tuple[object, ...]] = {
-        c.name: (np.nan, *EXTREMES) if c.kind == "numeric" else (None, UNSEEN, "") for c in schema.columns
+        c.name: (np.nan, *EXTREMES) if c.kind == "numeric" else (None, *_unseen(c.buckets), "") for c in schema.columns
     }
     single = [{**base, name: value} for name, values in choices.items() for value in values]
     several = [{name: values[i % len(values)] for name, values in choices.items()} for i in range(1 + len(EXTREMES))]
     return schema.conform(pd.DataFrame([*single, *several], dtype=object))
+
+
+def _unseen(buckets: int) -> list[str]:
+    """Return texts that training did not see: one, or as many as there are buckets, at most 5."""
+    return [UNSEEN, *(f"{UNSEEN} {i}" for i in range(1, min(buckets, 5)))]
 
 
 def measure_parity(model: Native, exported: OnnxModel, frame: pd.DataFrame) -> Parity:

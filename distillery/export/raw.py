@@ -9,8 +9,9 @@ from typing import Literal, final
 import numpy as np
 import onnx
 
-from distillery.data import RawEncoder, Schema
-from distillery.export.graph import DOUBLE, ML, TEXT, Graph, tensor_of
+from distillery.data import Column, RawEncoder, Schema
+from distillery.data.schema import bucket_of
+from distillery.export.graph import CONTRIB, DOUBLE, INT64, ML, TEXT, Graph, tensor_of
 
 Form = Literal["columns", "tensors"]
 ROWS = "rows"
@@ -66,16 +67,34 @@ class RawColumns:
         words = [(*column.categories, *MISSING_TEXTS) for column in self.schema.categorical]
         shared = sorted(set().union(*words))
         if len(words) == 1 or len(words) * len(shared) * tables[0][0].nbytes <= SHARED_BYTES:
-            at, laid = self._places(self._text(), shared), [shared] * len(words)
+            at, laid = self._places(self._text, shared), [shared] * len(words)
         else:
             laid = [sorted(set(own)) for own in words]
             parts = zip(self._separate(), laid, strict=True)
             at = self.graph.concat([self._places(text, own) for text, own in parts], 1)
+        at = self._hashed(at, np.array([len(own) for own in laid]))
         columns = zip(self.schema.categorical, tables, laid, strict=True)
-        rows = [_values(column.categories, table, own) for column, table, own in columns]
+        rows = [_values(column, table, own) for column, table, own in columns]
         first = np.cumsum([0, *(len(part) for part in rows)])[:-1].astype(np.int64)
         moved = at if len(rows) == 1 else self.graph.add("Add", at, self.graph.constant(first))
         return self.graph.add("Gather", self.graph.constant(np.concatenate(rows)), moved)
+
+    def _hashed(self, places: str, new: np.ndarray) -> str:
+        """Move each new text's place by its bucket, where columns have buckets.
+
+        Args:
+            places: ``(rows, d_categorical)``, as `_places` gives them.
+            new: per column the place of a new text, ``(d_categorical,)``.
+        """
+        graph, buckets = self.graph, np.array([c.buckets for c in self.schema.categorical])
+        if not buckets.any():
+            return places
+        graph.opsets |= {CONTRIB: 1}
+        hashes = graph.add("MurmurHash3", self._text, domain=CONTRIB, positive=1, seed=0)  # as `bucket_of` does
+        # Modulo 1 is 0: in columns without buckets, new texts keep their place.
+        bucket = graph.add("Mod", graph.add("Cast", hashes, to=INT64), graph.constant(np.maximum(buckets, 1)))
+        is_new = graph.add("Equal", places, graph.constant(new))
+        return graph.add("Where", is_new, graph.add("Add", places, bucket), places)
 
     def _places(self, text: str, words: list[str]) -> str:
         """Return each text's place among these words; a new one's is behind them."""
@@ -88,6 +107,7 @@ class RawColumns:
             default_int64=len(words),
         )
 
+    @cached_property
     def _text(self) -> str:
         return CATEGORICAL if self.form == "tensors" else self._joined([c.name for c in self.schema.categorical])
 
@@ -107,8 +127,11 @@ class RawColumns:
         return graph.add("Transpose", stacked, perm=[1, 0])
 
 
-def _values(categories: Sequence[str], table: np.ndarray, words: list[str]) -> np.ndarray:
-    """Return a column's values by word, with that of a new word behind them."""
+def _values(column: Column, table: np.ndarray, words: list[str]) -> np.ndarray:
+    """Return a column's values by word, with those of new words behind them: one, or one per bucket."""
+    buckets = RawEncoder.FIRST + len(column.categories) + np.arange(column.buckets)
+    new = {word: buckets[bucket_of([word], column.buckets)[0]] for word in words} if column.buckets else {}
     value = dict.fromkeys(MISSING_TEXTS, RawEncoder.MISSING)
-    value |= {category: RawEncoder.FIRST + i for i, category in enumerate(categories)}
-    return table[[*(value.get(word, RawEncoder.UNSEEN) for word in words), RawEncoder.UNSEEN]]
+    value |= {category: RawEncoder.FIRST + i for i, category in enumerate(column.categories)}
+    known = [value.get(word, new.get(word, RawEncoder.UNSEEN)) for word in words]
+    return table[[*known, *(buckets if column.buckets else [RawEncoder.UNSEEN])]]

@@ -89,7 +89,7 @@ def _one_hot(encoder: OneHotEncoder | None, schema: Schema) -> tuple[list[np.nda
     if encoder is None:
         return [], np.zeros(0)
     names = [c.name for c in schema.categorical]
-    texts = [[None, UNSEEN, *c.categories] for c in schema.categorical]
+    texts = [[None, UNSEEN, *c.words] for c in schema.categorical]
     base = pd.DataFrame([[UNSEEN] * len(names)], columns=names, dtype=object)
     row = _dense(encoder, base)[0]
     deltas = []

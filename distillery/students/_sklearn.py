@@ -130,7 +130,7 @@ class SklearnStudent(Student):
         """Return class probabilities ``(n, K)`` of raw rows."""
         proba = np.zeros((len(frame), self.schema.n_classes))  # a class absent from training stays 0
         if len(frame):
-            proba[:, self._pipeline.classes_] = self._pipeline.predict_proba(self.schema.conform(frame))
+            proba[:, self._pipeline.classes_] = self._pipeline.predict_proba(self.schema.worded(frame))
         return proba
 
     def to_graph(self, raw: RawColumns) -> str:

@@ -40,7 +40,7 @@ class LogisticRegressionSpec(CandidateSpec):
         Raises:
             TrainingError: L-BFGS did not converge.
         """
-        features = lesson.schema.conform(lesson.train.features)
+        features = lesson.schema.worded(lesson.train.features)
         encode = preprocessing(lesson.schema, self.min_frequency).fit(features)
         row, label, weight = weighted_rows(lesson, target_shares(lesson, self.alpha, self.hard))
         model = LogisticRegression(C=self.c, max_iter=self.max_iterations, tol=1e-5, random_state=seed)

@@ -52,10 +52,10 @@ class SklearnMLPSpec(CandidateSpec):
         Raises:
             TrainingError: the weights are not finite.
         """
-        features = lesson.schema.conform(lesson.train.features)
+        features = lesson.schema.worded(lesson.train.features)
         encode = preprocessing(lesson.schema, self.min_frequency).fit(features)
         row, label, weight = weighted_rows(lesson, target_shares(lesson, self.alpha, self.hard))
-        valid = encode.transform(lesson.schema.conform(lesson.valid.features)).astype(np.float32)
+        valid = encode.transform(lesson.schema.worded(lesson.valid.features)).astype(np.float32)
         model = MLPClassifier(
             self.widths,
             alpha=self.l2,

@@ -63,7 +63,7 @@ class SVMSpec(CandidateSpec):
             TrainingError: liblinear did not converge, or the validation split lacks a class.
         """
         _check_classes(lesson.valid, lesson.schema)
-        features = lesson.schema.conform(lesson.train.features)
+        features = lesson.schema.worded(lesson.train.features)
         encode = preprocessing(lesson.schema, self.min_frequency).fit(features)
         x, kernel = encode.transform(features), None
         if self.kernel == "rbf":
@@ -117,7 +117,7 @@ def _deployed(encode: ColumnTransformer, kernel: Nystroem | None, models: list[L
 
     Weights of near landmarks can be large and cancel: the map is computed in float64.
     """
-    valid = encode.transform(lesson.schema.conform(lesson.valid.features))
+    valid = encode.transform(lesson.schema.worded(lesson.valid.features))
     valid = valid if kernel is None else kernel.transform(valid)
     decisions = np.column_stack([model.decision_function(valid) for model in models])
     calibrated = LogisticRegression(max_iter=1000).fit(decisions, lesson.valid.labels, lesson.valid.weights)

@@ -123,7 +123,7 @@ def _hashes(info: Json, schema: Schema) -> list[list[int | None]]:
     """Return the 32-bit hash of each category by code of `RawEncoder`; the missing one's text is ""."""
     known = {text["value"]: text["hash"] for text in info.get("cat_features_hash") or []}
     # NumPy, through which texts reach CatBoost, drops zeros at their end.
-    spelled = ([text.rstrip("\0") for text in column.categories] for column in schema.categorical)
+    spelled = ([text.rstrip("\0") for text in column.words] for column in schema.categorical)
     return [[known[""], None, *(known[text] for text in texts)] for texts in spelled]
 
 
@@ -157,7 +157,7 @@ def _key(text_hash: int) -> int:
 def forest_graph(forest: Forest, raw: RawColumns) -> str:
     """Add a forest's nodes; return the probabilities as `distillery.export.Exportable.to_graph` says."""
     graph, outputs = raw.graph, forest.leaves[0].shape[1]
-    graph.opsets = TREES_OPSETS
+    graph.opsets |= TREES_OPSETS
     x = _features(forest, raw)
     if outputs == 1:
         summed = np.concatenate(forest.leaves)[:, 0]

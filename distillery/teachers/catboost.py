@@ -95,7 +95,7 @@ class _Count:
 
 def _pool(frame: pd.DataFrame, schema: Schema, rows: Rows | None = None) -> Pool:
     """Return raw rows as CatBoost wants them: numbers with NaN, text with a word for missing."""
-    read = schema.conform(frame)
+    read = schema.worded(frame)
     text = [c.name for c in schema.categorical]
     read[text] = read[text].fillna(MISSING)
     labels, weights = (None, None) if rows is None else (rows.labels, rows.weights)
@@ -147,7 +147,7 @@ class CatBoostTeacher(Teacher):
 
     def _forest(self) -> Forest:
         # The JSON holds hashes only; a pool of all categories tells of what.
-        columns = {c.name: pd.Series([*c.categories, None], dtype=object) for c in self.schema.columns}
+        columns = {c.name: pd.Series([*c.words, None], dtype=object) for c in self.schema.columns}
         pool = _pool(pd.DataFrame(columns), self.schema)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "model.json"

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from distillery.data import Column, RawEncoder, Schema
-from distillery.data.schema import LARGEST
+from distillery.data.schema import LARGEST, bucket_of
 from distillery.errors import DataError
 
 SCHEMA = Schema(
@@ -220,3 +220,52 @@ def test_a_schema_survives_json() -> None:
         back = Schema.model_validate_json(schema.model_dump_json())
         assert back == schema
         assert list(map(type, back.classes)) == list(map(type, classes))
+
+
+HASHED = SCHEMA.model_copy(
+    update={"columns": (Column(name="plan", kind="categorical", categories=("a", "b"), buckets=5),)}
+)
+
+
+def test_hashed_texts_have_codes_behind_the_categories() -> None:
+    """A missing text stays missing, a category keeps its code, all others have the code of their bucket."""
+    texts = ["a", None, "b", "x", "yy", "", "x"]
+    encode = RawEncoder(HASHED)
+    codes = encode(pd.DataFrame({"plan": texts}))[1][:, 0]
+    x, yy = RawEncoder.FIRST + 2 + bucket_of(["x", "yy"], 5)
+    assert codes.tolist() == [2, 0, 3, x, yy, 0, x]
+    assert encode.cardinalities == [2 + 2 + 5]
+    assert Schema.model_validate_json(HASHED.model_dump_json()) == HASHED
+
+
+def test_words_name_buckets_and_are_left_as_they_are_without() -> None:
+    """Two texts of one bucket read alike; categories and the missing do not change, nor columns without buckets."""
+    rows = pd.DataFrame({"plan": ["a", None, *(f"t{i}" for i in range(40))]})
+    words = HASHED.worded(rows)["plan"]
+    column = HASHED.categorical[0]
+    assert words[:2].tolist() == ["a", None]
+    assert set(words[2:]) == set(column.words[2:])
+    codes = RawEncoder(HASHED)(rows)[1][:, 0] - RawEncoder.FIRST
+    assert [column.words[code] for code in codes[2:]] == words[2:].tolist()
+    plain = SCHEMA.only({"plan"})
+    pd.testing.assert_frame_equal(plain.worded(rows), plain.conform(rows))
+
+
+def test_buckets_fill_evenly() -> None:
+    """Ids that count upwards spread over the buckets as drawn ones would: chi-square below its 99.9 % point."""
+    counts = np.bincount(bucket_of((f"id{i}" for i in range(20_000)), 100), minlength=100)
+    assert ((counts - 200) ** 2 / 200).sum() < 148.2
+
+
+@pytest.mark.parametrize(
+    ("text", "hashed"), [("", 0), ("a", 0x3C2569B2), ("abc", 0xB3DD93FA), ("\N{SNOWMAN}", None), ("\ud800", None)]
+)
+def test_the_hash_is_murmurs(text: str, hashed: int | None) -> None:
+    """Published values of MurmurHash3_x86_32 with seed 0; any text has a bucket."""
+    (bucket,) = bucket_of([text], 2**32)
+    assert bucket == hashed or hashed is None
+
+
+def test_no_text_no_bucket() -> None:
+    """Empty in, empty out."""
+    assert bucket_of([], 3).shape == (0,)

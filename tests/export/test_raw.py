@@ -62,6 +62,26 @@ def test_codes_are_those_of_the_encoder(form, shared_bytes, monkeypatch):
 
 
 @pytest.mark.parametrize("form", ["columns", "tensors"])
+@pytest.mark.parametrize("shared_bytes", [0, 1_000_000])
+@pytest.mark.parametrize("hashed", [{"city"}, {"city", "plan"}])
+def test_hashed_texts_have_the_codes_of_the_encoder(form, shared_bytes, hashed, monkeypatch):
+    """Beside columns without buckets and with other columns' words among the unseen; any script, any length."""
+    monkeypatch.setattr(raw, "SHARED_BYTES", shared_bytes)
+    columns = [c.model_copy(update={"buckets": 3 + len(c.name)}) if c.name in hashed else c for c in MIXED.columns]
+    new = [f"id {i}" for i in range(30)] + ["a", "Oslo", "\N{SNOWMAN}", "\u4e2d\u6587", "x" * 99, ""]
+    rows = pd.DataFrame({"x": 1.0, "city": new, "plan": new[::-1], "z": 2.0})
+    schema = schema_of(*columns)
+    np.testing.assert_array_equal(run(schema, rows, "codes", INT64, form), RawEncoder(schema)(rows)[1])
+
+
+def test_a_single_hashed_column():
+    """As a matrix, and without any category of its own."""
+    only = schema_of(Column(name="x", kind="categorical", buckets=7))
+    rows = pd.DataFrame({"x": ["b", "c", "", "b"]})
+    np.testing.assert_array_equal(run(only, rows, "codes", INT64, "columns"), RawEncoder(only)(rows)[1])
+
+
+@pytest.mark.parametrize("form", ["columns", "tensors"])
 def test_numbers_keep_their_order_and_their_missing_values(form):
     """Columns between others come out in the schema's order; NaN stays NaN, large numbers stay large."""
     numbers = run(MIXED, ROWS, "numbers", DOUBLE, form)

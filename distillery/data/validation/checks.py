@@ -58,7 +58,8 @@ def _shares(table: Table, spec: ValidationSpec) -> Iterator[Check]:
     right = [c for c in columns if screen.wrong_kind(table.frame[c.name], c) is None]
     # distance is measured in widths of the range, and neither an empty column nor a constant has one
     yield from _ranges(table, [c for c in right if c.kind == "numeric" and c.lower != c.upper], spec)
-    yield from _value_sets(table, [c for c in right if c.kind == "categorical"], spec)
+    # With buckets every text is known.
+    yield from _value_sets(table, [c for c in right if c.kind == "categorical" and not c.buckets], spec)
 
 
 def _ranges(table: Table, columns: list[Column], spec: ValidationSpec) -> Iterator[Check]:
