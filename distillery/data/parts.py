@@ -33,7 +33,7 @@ class LogFacts(BaseModel):
         bad_rows: that could not be, and are left out; ``bad_samples`` shows the first.
         dropped_negatives: training rows of the other class that were left out, of ``negatives`` there were.
         hashed: columns whose values hardly repeat; all of their values share vectors by hashing.
-        shortened: columns with more categories than are kept, with how many have no vector of their own.
+        rare: per column how many of its values have no vector of their own, for they are too rare or too many.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -1,0 +1,104 @@
+"""Which split each row of a log belongs to, told chunk by chunk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from distillery.data.build import Roles, read_times
+from distillery.data.schema import as_text
+from distillery.data.splits import SplitSpec, cut_blocks
+from distillery.errors import DataError
+
+Chunks = Callable[[list[str]], Iterable[pa.Table]]
+Splitter = Callable[[pa.Table], np.ndarray]
+MOST_TIMES = 500_000  # points in time that are counted one by one
+HASHES = 2.0**64
+
+
+def splitter(roles: Roles, spec: SplitSpec, chunks: Chunks, *, seed: int) -> Splitter:
+    """Return what tells the split of each row of a chunk ``(n,)``, as its place in `SPLITS`.
+
+    By time the latest rows go into the test split, wherever they stand in the log; their order is looked up in a
+    pass of its own. By group a group goes where its hash says.
+
+    Args:
+        roles: names the time or group column.
+        spec: shares, and what the split is by.
+        chunks: reads the log's columns given.
+        seed: of random splits and of groups.
+
+    Raises:
+        DataError: the split is by a ready column, or by a role that no column has, or there are too few points
+            in time.
+    """
+    if spec.column is not None:
+        raise DataError(
+            f"source.split.column must be null for a log, got {spec.column!r}; split by time, group or random"
+        )
+    by = spec.by if spec.by != "auto" else "time" if roles.time else "group" if roles.group else "random"
+    if by == "time":
+        return _by_time(_named(roles.time, by), spec, chunks)
+    if by == "group":
+        return _by_group(_named(roles.group, by), spec, seed)
+    return _by_chance(spec, seed)
+
+
+def time_ranks(values: pa.ChunkedArray, name: str) -> np.ndarray:
+    """Return points in time as numbers that sort alike ``(n,)``.
+
+    Raises:
+        DataError: one is missing, or is neither a number nor a date.
+    """
+    times = read_times(pd.Series(values.to_pandas(), name=name))
+    if times.isna().any():
+        raise DataError(
+            f"time column {name!r} must not be missing, got {int(times.isna().sum())} empty rows in a chunk"
+        )
+    dated = pd.api.types.is_datetime64_any_dtype(times.dtype)
+    return times.to_numpy(np.int64 if dated else np.float64)
+
+
+def _named(column: str | None, role: str) -> str:
+    if column is None:
+        raise DataError(f"split by {role} must know the {role} column, got none; set source.{role}")
+    return column
+
+
+def _by_time(name: str, spec: SplitSpec, chunks: Chunks) -> Splitter:
+    sizes = pd.Series(dtype=np.int64)
+    for chunk in chunks([name]):
+        sizes = sizes.add(pd.Series(time_ranks(chunk[name], name)).value_counts(), fill_value=0)
+        if len(sizes) > MOST_TIMES:
+            sizes = _thinned(sizes)
+    sizes = sizes.sort_index()
+    splits = cut_blocks(sizes.to_numpy(np.int64), spec)
+    first = [sizes.index[int(np.searchsorted(splits, k))] for k in (1, 2)]
+    borders = np.array(first)
+    return lambda chunk: np.searchsorted(borders, time_ranks(chunk[name], name), side="right")
+
+
+def _thinned(sizes: pd.Series) -> pd.Series:
+    """Count every two neighbouring points in time as the earlier of them."""
+    ordered = sizes.sort_index()
+    pair = np.arange(len(ordered)) // 2
+    return ordered.groupby(pair).sum().set_axis(ordered.index[::2])
+
+
+def _by_group(name: str, spec: SplitSpec, seed: int) -> Splitter:
+    borders = np.cumsum(spec.shares)[:2]
+
+    def of(chunk: pa.Table) -> np.ndarray:
+        texts = as_text(pd.Series(chunk[name].to_pandas())).fillna("")
+        hashed = pd.util.hash_pandas_object(texts, index=False, hash_key=f"{seed:016d}")
+        return np.searchsorted(borders, hashed.to_numpy() / HASHES, side="right")
+
+    return of
+
+
+def _by_chance(spec: SplitSpec, seed: int) -> Splitter:
+    borders, rng = np.cumsum(spec.shares)[:2], np.random.default_rng([seed, 1])
+    return lambda chunk: np.searchsorted(borders, rng.random(chunk.num_rows), side="right")
