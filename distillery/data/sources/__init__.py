@@ -6,15 +6,28 @@ from typing import Annotated
 
 from pydantic import Field
 
+from distillery.data.sources.avazu import AvazuSpec as AvazuSpec
+from distillery.data.sources.criteo import CriteoSpec as CriteoSpec
 from distillery.data.sources.diamonds import DiamondsSpec as DiamondsSpec
 from distillery.data.sources.digits import DigitsSpec as DigitsSpec
 from distillery.data.sources.file import FileSpec as FileSpec
 from distillery.data.sources.flights import FlightsSpec as FlightsSpec
 from distillery.data.sources.mnist import MNISTSpec as MNISTSpec
+from distillery.data.sources.parquet_log import ParquetLogSpec as ParquetLogSpec
 
 SourceSpec = Annotated[
-    FlightsSpec | FileSpec | DigitsSpec | MNISTSpec | DiamondsSpec,
+    FlightsSpec | FileSpec | DigitsSpec | MNISTSpec | DiamondsSpec | AvazuSpec | CriteoSpec | ParquetLogSpec,
     Field(discriminator="kind"),
 ]
 
-__all__ = ["DiamondsSpec", "DigitsSpec", "FileSpec", "FlightsSpec", "MNISTSpec", "SourceSpec"]
+__all__ = [
+    "AvazuSpec",
+    "CriteoSpec",
+    "DiamondsSpec",
+    "DigitsSpec",
+    "FileSpec",
+    "FlightsSpec",
+    "MNISTSpec",
+    "ParquetLogSpec",
+    "SourceSpec",
+]
