@@ -13,7 +13,7 @@ from typing import Literal, final
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from safetensors.numpy import load as load_arrays
 from safetensors.numpy import save as save_arrays
 
@@ -44,7 +44,7 @@ class LogFacts(BaseModel):
     negatives: int = 0
     dropped_negatives: int = 0
     hashed: tuple[str, ...] = ()
-    shortened: dict[str, int] = {}
+    rare: dict[str, int] = Field(default_factory=dict)
 
 
 @final

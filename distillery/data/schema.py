@@ -261,10 +261,8 @@ class RawEncoder:
         n = len(rows)
         numbers = _stack((rows[c.name].to_numpy() for c in self.schema.numeric), n, np.float64)
         pairs = zip(self.schema.categorical, self._indexes, strict=True)
-        codes = _stack(
-            (self._looked_up(frame[c.name], rows[c.name], index, c.buckets) for c, index in pairs), n, np.int64
-        )
-        return numbers, codes
+        coded = (self._looked_up(frame[c.name], rows[c.name], index, c.buckets) for c, index in pairs)
+        return numbers, _stack(coded, n, np.int64)
 
     def _looked_up(self, raw: pd.Series, read: pd.Series, index: pd.Index, buckets: int) -> np.ndarray:
         if not isinstance(raw.dtype, pd.CategoricalDtype):

@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-from distillery.data.log.counting import NumberStats, ValueCounts
-from distillery.data.log.reader import LogReader
-from distillery.data.log.spec import LogSpec
 
 from distillery.data.build import Roles, read_classes, read_times, read_weights
+from distillery.data.log.counting import NumberStats, ValueCounts
 from distillery.data.log.intake import PartWriter, Sample
+from distillery.data.log.reader import LogReader
+from distillery.data.log.spec import LogSpec
 from distillery.data.log.splitting import splitter
 from distillery.data.parts import SPLITS, LogFacts, Parts, Split
 from distillery.data.schema import Column, Schema, as_text
