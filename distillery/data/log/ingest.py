@@ -147,9 +147,7 @@ class _Intake:
         hashed = tuple(name for name, one in texts.items() if one.looks_unique)
         rare = {c.name: texts[c.name].distinct - len(c.categories) for c in self._schema().categorical}
         for name in hashed:
-            logger.warning(
-                "column %r hardly repeats a value: its values are hashed; drop it unless it says something", name
-            )
+            logger.warning("column %r hardly repeats a value, so all of it is hashed; drop it if it says nothing", name)
         return LogFacts(
             rows=self._rows,
             bad_rows=self.reader.bad.count,
@@ -194,7 +192,8 @@ class _Negatives:
                 "keep_negatives must know the positive class of a target other than 0 and 1, got"
                 f" {shortlist(map(repr, values[~values.isin([0, 1])].unique()))}; set source.positive"
             )
-        return (values != positive).to_numpy()
+        negative: np.ndarray = (values != positive).to_numpy()
+        return negative
 
 
 def _put(rows: pa.Table, name: str, values: pa.Array) -> pa.Table:
@@ -205,5 +204,8 @@ def _put(rows: pa.Table, name: str, values: pa.Array) -> pa.Table:
 
 def _frame(rows: pa.Table, split: Split) -> pd.DataFrame:
     frame: pd.DataFrame = rows.to_pandas()
-    texts = {name: as_text(frame[name]) for name in frame if not pd.api.types.is_numeric_dtype(frame[name].dtype)}
-    return frame.assign(**texts, **{SPLIT_COLUMN: split})
+    for name in rows.column_names:
+        if frame[name].dtype == object:
+            frame[name] = as_text(frame[name])
+    frame[SPLIT_COLUMN] = split
+    return frame
