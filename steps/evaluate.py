@@ -79,6 +79,7 @@ def evaluate(
         valid_y=valid.labels,
         valid_weights=valid.weights,
         prior=table.rows("train").class_shares(table.schema.n_classes),
+        stream=test.stream if table.counts["test"] > len(test) else None,
         progress=logger.info,
     )
     for warning in cards.warnings:

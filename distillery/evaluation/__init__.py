@@ -38,6 +38,9 @@ from distillery.evaluation.scorecard import Scorecards as Scorecards
 from distillery.evaluation.slices import Slice as Slice
 from distillery.evaluation.slices import SliceSearch as SliceSearch
 from distillery.evaluation.slices import find_slices as find_slices
+from distillery.evaluation.whole import ScoreSketch as ScoreSketch
+from distillery.evaluation.whole import WholeScores as WholeScores
+from distillery.evaluation.whole import measure_whole as measure_whole
 
 __all__ = [
     "COSTS",
@@ -59,11 +62,13 @@ __all__ = [
     "Quality",
     "Resamples",
     "Role",
+    "ScoreSketch",
     "Scorecard",
     "Scorecards",
     "Slice",
     "SliceSearch",
     "Verdict",
+    "WholeScores",
     "compression",
     "estimate",
     "evaluate_models",
@@ -73,6 +78,7 @@ __all__ = [
     "measure_cost",
     "measure_importance",
     "measure_quality",
+    "measure_whole",
     "paired_difference",
     "paired_ratio",
     "per_class",

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
+from distillery.data.rows import Stream
 from distillery.data.schema import Label
 from distillery.errors import InputError
 from distillery.evaluation._resampling import Resamples
@@ -30,6 +31,7 @@ from distillery.evaluation.quality import (
 )
 from distillery.evaluation.scorecard import Role, Scorecard, Scorecards
 from distillery.evaluation.slices import SliceSearch, find_slices
+from distillery.evaluation.whole import WholeScores, measure_whole
 from distillery.export import Parity, measure_parity
 from distillery.progress import bar
 from distillery.spec import Spec
@@ -78,6 +80,7 @@ class _Measured:
     quality: Quality
     replicates: ModelReplicates
     valid_log_loss: float | None
+    whole: WholeScores | None
     cost: Cost | None
     parity: Parity | None
     importance: Importance | None
@@ -116,6 +119,7 @@ def evaluate_models(
     valid_y: np.ndarray | None = None,
     valid_weights: np.ndarray | None = None,
     prior: np.ndarray | None = None,
+    stream: Stream | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Scorecards:
     """Measure every model on the test rows and compare it with teacher, control and staged model.
@@ -134,6 +138,7 @@ def evaluate_models(
         valid_y: class indices of the validation rows, for ``valid_log_loss``.
         valid_weights: their weights, or None.
         prior: class shares of the training rows ``(K,)``, for ``prior_log_loss``.
+        stream: all test rows, where those above are a sample of them.
         progress: told one line before each model.
 
     Raises:
@@ -145,13 +150,15 @@ def evaluate_models(
     labels = as_labels(y, len(classes))
     resamples = Resamples.draw(len(labels), spec.replicates, seed, groups, weights)
     exam = _Exam(features, labels, weights, groups, len(classes), resamples, spec, seed)
+    here = [entry if entry.model is not None else None for entry in entries]
+    whole = [None] * len(entries) if stream is None else measure_whole(here, stream)
     measured = []
     with bar(len(entries), "measuring", unit="model") as advance:
-        for entry in entries:
+        for entry, scores in zip(entries, whole, strict=True):
             if progress is not None:
                 progress(f"measuring {entry.label}")
             loss = _valid_log_loss(entry, valid_y, len(classes), valid_weights)
-            measured.append(_measure(entry, exam, loss))
+            measured.append(_measure(entry, exam, loss, scores))
             advance(1)
     return Scorecards(
         scenario=scenario,
@@ -164,7 +171,7 @@ def evaluate_models(
     )
 
 
-def _measure(entry: Entry, exam: _Exam, valid_log_loss: float | None) -> _Measured:
+def _measure(entry: Entry, exam: _Exam, valid_log_loss: float | None, whole: WholeScores | None) -> _Measured:
     features, spec = exam.features, exam.spec
     proba = checked(entry, "test", entry.test_proba(features), len(exam.y), exam.n_classes)
     quality, replicates = measure_quality(exam.y, proba, exam.resamples, spec.confidence)
@@ -172,7 +179,7 @@ def _measure(entry: Entry, exam: _Exam, valid_log_loss: float | None) -> _Measur
     parity = None
     if entry.model is not None and entry.deployed is not None:
         parity = measure_parity(entry.model, entry.deployed, features)
-    return _Measured(entry, proba, quality, replicates, valid_log_loss, cost, parity, _importance(entry, exam))
+    return _Measured(entry, proba, quality, replicates, valid_log_loss, whole, cost, parity, _importance(entry, exam))
 
 
 def _importance(entry: Entry, exam: _Exam) -> Importance | None:
@@ -223,6 +230,7 @@ def _card(one: _Measured, measured: Sequence[_Measured], exam: _Exam) -> Scoreca
         settings=dict(entry.settings),
         rows=len(one.proba),
         quality=one.quality,
+        whole=one.whole,
         valid_log_loss=one.valid_log_loss,
         agreement=None if teacher is None else measure_agreement(teacher.proba, one.proba, exam.resamples, confidence),
         cost=one.cost,

@@ -15,6 +15,7 @@ from distillery.evaluation.cost import Cost
 from distillery.evaluation.importance import Importance
 from distillery.evaluation.quality import Comparison, Estimate, Quality
 from distillery.evaluation.slices import SliceSearch
+from distillery.evaluation.whole import WholeScores
 from distillery.export import Parity
 
 Role = Literal["teacher", "student", "control", "baseline", "staged"]
@@ -31,6 +32,7 @@ class Scorecard(BaseModel):
         settings: its config, flattened.
         rows: number of test rows.
         quality: every metric with its interval.
+        whole: the same rows' split in full, where more of it lies on disk than the ``rows`` measured here.
         valid_log_loss: on the validation split, in nats per row.
         agreement: with the teacher; None for the teacher itself.
         cost: None where it was not or could not be measured.
@@ -55,6 +57,7 @@ class Scorecard(BaseModel):
     settings: dict[str, JsonValue] = Field(default_factory=dict)
     rows: int
     quality: Quality
+    whole: WholeScores | None = None
     valid_log_loss: float | None = None
     agreement: Agreement | None = None
     cost: Cost | None = None
@@ -72,12 +75,13 @@ class Scorecard(BaseModel):
     def metrics(self) -> dict[str, float]:
         """Return flat names and values for a tracker, the same names for every model.
 
-        ``test.<metric>`` with ``_low`` and ``_high``, ``valid.log_loss``, ``agreement.*``,
+        ``test.<metric>`` with ``_low`` and ``_high``, ``whole.*``, ``valid.log_loss``, ``agreement.*``,
         ``cost.*``, ``parity.max_difference``, ``compression.*``, ``retention.<metric>`` and ``lift.<metric>``; what is
         undefined is left out.
         """
         groups = {
             "test": _intervals(self.quality.metrics),
+            "whole": self.whole.model_dump() if self.whole else {},
             "valid": {"log_loss": self.valid_log_loss},
             "agreement": self.agreement.model_dump(exclude={"intervals"}) if self.agreement else {},
             "cost": self.cost.model_dump(exclude={"runtime"}) if self.cost else {},

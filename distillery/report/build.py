@@ -71,8 +71,17 @@ def build_report(
         gate_paths={s.spec.title: s.gate_path for s in students if s.gate_path is not None},
         factors=tuple(facts for facts in map(FactorFacts.of, students) if facts is not None),
         training=TrainingFacts.of_all(teacher, students, controls),
+        sampled=_sampled(table, teacher, students),
         drift=drift,
         steps=tuple(steps),
         origin=origin,
     )
     return report.model_copy(update={"findings": conclude(report, spec, Texts(spec.language))})
+
+
+def _sampled(table: Table, teacher: Teacher, students: Sequence[Student]) -> tuple[str, ...]:
+    """Return the models that learnt from the rows in memory, where these are not all."""
+    if table.held["train"] == table.counts["train"]:
+        return ()
+    named = [(teacher.spec.kind, teacher.spec.streams), *((s.spec.title, s.spec.streams) for s in students)]
+    return tuple(name for name, streams in named if not streams)

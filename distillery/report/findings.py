@@ -193,6 +193,38 @@ def no_file(report: Report, _: ReportSpec) -> Iterator[Draft]:
             yield Draft("no_file", {"role": card.role, "name": card.name, "problem": card.export_problem})
 
 
+def sampled(report: Report, _: ReportSpec) -> Iterator[Draft]:
+    """Some models learnt from a part of the training rows, for their kind needs them in memory."""
+    held = report.data.held
+    if report.sampled and held is not None:
+        rows: dict[str, JsonValue] = {"rows": held["train"], "all": report.data.rows["train"]}
+        yield Draft("sampled", {"names": ", ".join(report.sampled), **rows})
+
+
+def measured_on_sample(report: Report, _: ReportSpec) -> Iterator[Draft]:
+    """Intervals, slices and gates rest on the test rows in memory."""
+    held = report.data.held
+    if held is not None and held["test"] < report.data.rows["test"]:
+        yield Draft("measured_on_sample", {"rows": held["test"], "all": report.data.rows["test"]})
+
+
+def read_badly(report: Report, _: ReportSpec) -> Iterator[Draft]:
+    """Rows of the log were left out, and columns hashed."""
+    log = report.data.log
+    if log is not None and log.bad_rows:
+        yield Draft("bad_rows", {"bad": log.bad_rows, "rows": log.rows})
+    if log is not None and log.hashed:
+        yield Draft("hashed", {"columns": ", ".join(log.hashed)})
+
+
+def negatives_dropped(report: Report, _: ReportSpec) -> Iterator[Draft]:
+    """Negative training rows were left out, and the others weigh more."""
+    log = report.data.log
+    if log is not None and log.dropped_negatives:
+        values: dict[str, JsonValue] = {"dropped": log.dropped_negatives, "negatives": log.negatives}
+        yield Draft("negatives_dropped", values)
+
+
 def target_drifted(report: Report, _: ReportSpec) -> Iterator[Draft]:
     """The test split's target is not distributed as training's."""
     for column in report.drift.of("test") if report.drift else ():
@@ -291,7 +323,19 @@ WARNINGS: tuple[Rule, ...] = (
     staged_other_data,
     target_drifted,
     no_file,
+    sampled,
+    read_badly,
     no_intervals,
     few_rows,
 )
-RESULTS: tuple[Rule, ...] = (kept, saved, costs_more, brought, against_baseline, agreed, fewer_columns)
+RESULTS: tuple[Rule, ...] = (
+    kept,
+    saved,
+    costs_more,
+    brought,
+    against_baseline,
+    agreed,
+    fewer_columns,
+    measured_on_sample,
+    negatives_dropped,
+)

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, computed_field
 
 from distillery.data import Schema, Table
 from distillery.data.drift import DriftReport
+from distillery.data.parts import LogFacts
 from distillery.data.table import SPLITS
 from distillery.data.validation import ValidationReport
 from distillery.distillation import SoftLabels
@@ -30,6 +31,8 @@ class DataFacts(BaseModel):
         digest: of schema, values and split.
         rows: per split.
         classes: per split the share of rows of each class, in class order.
+        held: per split how many of the rows are in memory, where not all are; shares are of these.
+        log: how the log was read, where the table comes from one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -37,6 +40,8 @@ class DataFacts(BaseModel):
     digest: str
     rows: dict[str, int]
     classes: dict[str, tuple[float, ...]]
+    held: dict[str, int] | None = None
+    log: LogFacts | None = None
 
     @classmethod
     def of(cls, table: Table) -> DataFacts:
@@ -44,7 +49,9 @@ class DataFacts(BaseModel):
         labels = {name: table.rows(name).labels for name in SPLITS}
         k = range(table.schema.n_classes)
         shares = {name: tuple(float((y == i).mean()) for i in k) for name, y in labels.items()}
-        return cls(digest=table.digest, rows=table.counts, classes=shares)
+        facts = None if table.parts is None else table.parts.facts
+        held = None if table.held == table.counts else table.held
+        return cls(digest=table.digest, rows=table.counts, classes=shares, held=held, log=facts)
 
 
 class SoftLabelFacts(BaseModel):
@@ -250,6 +257,7 @@ class Report(BaseModel):
         gate_paths: by candidate, of those whose columns gates chose.
         factors: of each candidate with a factorized first layer.
         training: of each network.
+        sampled: the models that were fitted on the rows in memory alone, for their kind reads no rows from disk.
         drift: of the splits against training.
         steps: what each step took, in run order.
         findings: what follows from all this, warnings first.
@@ -271,6 +279,7 @@ class Report(BaseModel):
     gate_paths: dict[str, GatePath] = Field(default_factory=dict)
     factors: tuple[FactorFacts, ...] = ()
     training: tuple[TrainingFacts, ...] = ()
+    sampled: tuple[str, ...] = ()
     drift: DriftReport | None = None
     steps: tuple[StepFacts, ...] = ()
     findings: tuple[Finding, ...] = ()

@@ -34,7 +34,7 @@ class LogSpec(Spec, ABC):
 
     kind: str
     rows: PositiveInt | None = None
-    split: SplitSpec = Field(default_factory=SplitSpec)
+    split: SplitSpec = Field(default_factory=lambda: SplitSpec(train=0.8, valid=0.1, test=0.1))
     chunk_rows: PositiveInt = CHUNK_ROWS
     min_count: PositiveInt = 10
     buckets: NonNegativeInt = 0

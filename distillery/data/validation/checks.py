@@ -58,8 +58,10 @@ def _shares(table: Table, spec: ValidationSpec) -> Iterator[Check]:
     right = [c for c in columns if screen.wrong_kind(table.frame[c.name], c) is None]
     # distance is measured in widths of the range, and neither an empty column nor a constant has one
     yield from _ranges(table, [c for c in right if c.kind == "numeric" and c.lower != c.upper], spec)
-    # With buckets every text is known.
-    yield from _value_sets(table, [c for c in right if c.kind == "categorical" and not c.buckets], spec)
+    # With buckets every text is known; a log leaves rare ones out on purpose.
+    rare = table.parts.facts.rare if table.parts is not None else {}
+    listed = [c for c in right if c.kind == "categorical" and not c.buckets and c.name not in rare]
+    yield from _value_sets(table, listed, spec)
 
 
 def _ranges(table: Table, columns: list[Column], spec: ValidationSpec) -> Iterator[Check]:
@@ -98,8 +100,9 @@ def _training_checks(table: Table, plan: Plan, spec: ValidationSpec) -> Iterator
         repair = "training rows must hold at least two classes: mend the split (source.split)"
         two = {"column": target, "min_value": 2}
         yield _narrow("ExpectColumnUniqueValueCountToBeBetween", two, "train", repair)
+    hashed = table.parts.facts.hashed if table.parts is not None else ()  # as identifiers, which was told
     for column in screen.present_columns(table):
-        if column.kind == "categorical" and len(train) >= FEW_ROWS:
+        if column.kind == "categorical" and len(train) >= FEW_ROWS and column.name not in hashed:
             few = {"column": column.name, "max_value": spec.max_unique_categories}
             repair = f"an identifier? {_drop(column)}, or raise validation.max_unique_categories"
             yield _narrow("ExpectColumnProportionOfUniqueValuesToBeBetween", few, "train", repair)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from distillery.evaluation import COSTS, METRICS
+from collections.abc import Mapping
+
+from distillery.evaluation import COSTS, METRICS, WholeScores
 from distillery.evaluation.slices import Slice
 from distillery.report import formats
-from distillery.report.document import Block, Cell, Heading, Paragraph, Section, Table, Writer, key
+from distillery.report.document import Block, Cell, Format, Heading, Paragraph, Section, Table, Writer, key
 from distillery.report.formats import difference, percent_interval
 from distillery.report.sections._tables import (
     COST_FORMATS,
@@ -31,12 +33,32 @@ def quality(writer: Writer) -> Section:
         by_model(writer, METRICS, lambda name, i: _metric(writer, name, i), lambda name: metric_title(writer, name)),
         Paragraph(texts("report.prior", loss=formats.number(prior)), "note") if prior is not None else None,
         definitions(writer, "metric"),
+        *_whole(writer),
         Heading(texts("report.versus_teacher")),
         compared(writer, "versus_teacher"),
         Heading(texts("report.retention")),
         _retention(writer),
         *_per_class(writer),
     )
+
+
+WHOLE_FORMATS: Mapping[str, Format] = {"rows": formats.count, "auc_error": lambda value: f"{value:.1e}"}
+
+
+def _whole(writer: Writer) -> list[Block]:
+    """The scores on all test rows, where more lie on disk."""
+    texts = writer.texts
+    chosen = [i for i, card in models(writer) if card.whole is not None]
+    if not chosen:
+        return []
+    rows = []
+    for i in chosen:
+        path = f"/scorecards/cards/{i}/whole"
+        cells = (writer.figure(f"{path}/{n}", WHOLE_FORMATS.get(n, formats.number)) for n in WholeScores.model_fields)
+        rows.append((Cell(writer.called(i)), *cells))
+    header = (texts("report.head.model"), *(texts(f"whole.{name}") for name in WholeScores.model_fields))
+    note = Paragraph(texts("whole.note"), "note")
+    return [Heading(texts("whole.title")), note, Table(header, tuple(rows))]
 
 
 def _metric(writer: Writer, name: str, i: int) -> Cell:
