@@ -59,7 +59,8 @@ class GeneratedLog:
         for name in columns or ():
             if name not in known:
                 raise DataError(
-                    f"column {name!r} is not in the generated log{did_you_mean(name, known) or ';'} It has {shortlist(known, 40)}"
+                    f"column {name!r} is not in the generated log{did_you_mean(name, known) or ';'}"
+                    f" The columns are {shortlist(known, 40)}"
                 )
         self.bad = BadRows(0, where="the generated log")
         names = COLUMNS if columns is None else columns

@@ -17,7 +17,7 @@ FIRST_SD, PAIRS_SD = 1.05, 0.65  # of log odds, over rows
 RANK = 4  # of the interactions
 DAYS, HOURS = 10, 24
 SKEW = 3  # rank = n * u ** SKEW: a value's popularity falls with the (1 - 1 / SKEW)-th power of its rank
-HALF_COUNT = 500  # a value of so many rows differs from its group by half the variance it could have
+HALF_COUNT = 2_000  # a value of so many rows differs from its group by half the variance it could have
 CALIBRATION_ROWS = 1 << 17
 APP_SHARE, ROAMING = 0.36, 0.1
 
