@@ -23,7 +23,7 @@ class BadRows:
     Attributes:
         limit: how many may be: a count, or below 1 a share of all rows.
         count: how many there were so far.
-        samples: the first five as (line or row, from 1; text).
+        samples: the first five found, as (line or row, from 1; text), in order.
         seen: rows read so far, good and bad.
     """
 
@@ -78,13 +78,14 @@ class BadRows:
         """Refuse a log with too many bad rows.
 
         Raises:
-            DataError: there are more than the limit; says how many of how many, and shows the first.
+            DataError: there are more than the limit; says how many, and shows the first.
         """
         if self._too_many(final=final):
             most = f"{self.limit:.4g} of its rows" if self.limit < 1 else f"{self.limit:g} rows"
+            of = f"of {self.seen}" if final else "before its end"
             shown = "; ".join(f"line {line}: {text}" for line, text in self.samples)
             raise DataError(
-                f"{self._where} must be readable but for {most}, got {self.count} bad ones among the first {self.seen}"
+                f"{self._where} must be readable but for {most}, got {self.count} bad ones {of}"
                 f" ({shown}); mend the log or raise source.max_bad_rows"
             )
 
@@ -94,7 +95,7 @@ class BadRows:
 
     def _show(self, line: int, text: str) -> None:
         if len(self.samples) < SHOWN:
-            self.samples.append((line, one_line(text, 200)))
+            insort(self.samples, (line, one_line(text, 200)))
 
     def _line(self, row: int) -> int:
         """Return the line of the row with this index among those with all fields."""

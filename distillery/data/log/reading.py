@@ -132,8 +132,8 @@ class TextLog:
             _refuse_absent(self.path)
             with _reading(self.path, "a text table in UTF-8 (gzipped or not)", self.bad):
                 opener = gzip.open if _gzipped(self.path) else open
-                with opener(self.path, "rt", encoding="utf-8-sig", newline="") as file:
-                    line = file.readline().rstrip("\r\n")
+                with opener(self.path, "rb") as file:
+                    line = file.readline(BLOCK_BYTES).decode("utf-8-sig").rstrip("\r\n")
             if not line:
                 raise DataError(f"{self.path} must hold a log, got an empty first line")
             self._names = line.split(self._separator)

@@ -48,6 +48,8 @@ def text_column(values: pa.ChunkedArray) -> pa.ChunkedArray:
     ['5', None, '2.5']
     """
     coded = _coded(values)
+    if pa.types.is_string(coded.dictionary.type) and not pc.any(pc.equal(coded.dictionary, "")).as_py():
+        return pa.chunked_array([coded.cast(CATEGORY)])
     spelled = as_text(coded.dictionary.to_pandas())
     # Spelled again, values may be equal or missing: 0.0 and -0.0, or the empty text.
     codes, texts = pd.factorize(spelled)

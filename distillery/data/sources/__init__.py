@@ -8,6 +8,7 @@ from pydantic import Field
 
 from distillery.data.sources.avazu import AvazuSpec as AvazuSpec
 from distillery.data.sources.criteo import CriteoSpec as CriteoSpec
+from distillery.data.sources.ctr_log import CtrLogSpec as CtrLogSpec
 from distillery.data.sources.diamonds import DiamondsSpec as DiamondsSpec
 from distillery.data.sources.digits import DigitsSpec as DigitsSpec
 from distillery.data.sources.file import FileSpec as FileSpec
@@ -15,14 +16,24 @@ from distillery.data.sources.flights import FlightsSpec as FlightsSpec
 from distillery.data.sources.mnist import MNISTSpec as MNISTSpec
 from distillery.data.sources.parquet_log import ParquetLogSpec as ParquetLogSpec
 
+_LogSpec = AvazuSpec | CriteoSpec | ParquetLogSpec | CtrLogSpec
 SourceSpec = Annotated[
-    FlightsSpec | FileSpec | DigitsSpec | MNISTSpec | DiamondsSpec | AvazuSpec | CriteoSpec | ParquetLogSpec,
+    FlightsSpec
+    | FileSpec
+    | DigitsSpec
+    | MNISTSpec
+    | DiamondsSpec
+    | AvazuSpec
+    | CriteoSpec
+    | ParquetLogSpec
+    | CtrLogSpec,
     Field(discriminator="kind"),
 ]
 
 __all__ = [
     "AvazuSpec",
     "CriteoSpec",
+    "CtrLogSpec",
     "DiamondsSpec",
     "DigitsSpec",
     "FileSpec",
