@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -11,6 +10,7 @@ from typing import final
 
 import numpy as np
 
+from distillery.data.lent import LentFolder
 from distillery.data.model import Model
 from distillery.data.rows import Fold, Rows, Stream
 from distillery.distillation.logits import logits_of
@@ -42,8 +42,8 @@ class StreamedLogits:
     @classmethod
     def written(cls, parts: Iterable[tuple[np.ndarray, np.ndarray]], shape: tuple[int, int]) -> StreamedLogits:
         """Write positions ``(m,)`` and their logits ``(m, K)``, piece by piece, into a new file of this shape."""
-        folder = tempfile.TemporaryDirectory(prefix="distillery-")
-        path = Path(folder.name, STREAMED)
+        folder = LentFolder()
+        path = folder.path / STREAMED
         file = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
         for positions, logits in parts:
             file[positions] = logits

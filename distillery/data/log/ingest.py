@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import tempfile
 from pathlib import Path
 from typing import Any, final
 
@@ -13,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from distillery.data.build import Roles, read_classes, read_times, read_weights
+from distillery.data.lent import LentFolder
 from distillery.data.log.counting import NumberStats, ValueCounts
 from distillery.data.log.intake import PartWriter, Sample
 from distillery.data.log.reader import LogReader
@@ -41,8 +41,8 @@ def load_log(spec: LogSpec, seed: int) -> Table:
     """
     reader = spec.reader()
     split_of = splitter(reader.roles, spec.split, reader.chunks, seed=seed)
-    folder = tempfile.TemporaryDirectory(prefix="distillery-log-")
-    intake = _Intake(spec, reader, Path(folder.name), seed)
+    folder = LentFolder()
+    intake = _Intake(spec, reader, folder.path, seed)
     with bar(None, "reading", unit="row") as advance:
         for chunk in reader.chunks():
             intake.add(chunk, split_of(chunk))

@@ -50,14 +50,14 @@ def splitter(roles: Roles, spec: SplitSpec, chunks: Chunks, *, seed: int) -> Spl
 def time_ranks(values: pa.ChunkedArray, name: str) -> np.ndarray:
     """Return points in time as numbers that sort alike ``(n,)``.
 
+    Args:
+        values: none is missing: the reader leaves such rows out.
+        name: of their column.
+
     Raises:
-        DataError: one is missing, or is neither a number nor a date.
+        DataError: one is neither a number nor a date.
     """
     times = read_times(pd.Series(values.to_pandas(), name=name))
-    if times.isna().any():
-        raise DataError(
-            f"time column {name!r} must not be missing, got {int(times.isna().sum())} empty rows in a chunk"
-        )
     dated = pd.api.types.is_datetime64_any_dtype(times.dtype)
     return times.to_numpy(np.int64 if dated else np.float64)
 
