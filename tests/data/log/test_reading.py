@@ -169,6 +169,21 @@ def test_a_folder_of_parquet_files_is_one_log(tmp_path: Path) -> None:
     assert rows_of(log, ["b"]) == whole.select(["b"]).to_pylist()
 
 
+def test_partitions_and_further_columns_of_later_files_are_read(tmp_path: Path) -> None:
+    """A folder's name may hold a column's value; what a file has not is missing."""
+    for day, table in [("1", pa.table({"a": [1, 2]})), ("2", pa.table({"a": [3], "b": ["x"]}))]:
+        (tmp_path / f"day={day}").mkdir()
+        pq.write_table(table, tmp_path / f"day={day}" / "part.parquet")
+    rows = [{"a": 1, "day": 1, "b": None}, {"a": 2, "day": 1, "b": None}, {"a": 3, "day": 2, "b": "x"}]
+    assert rows_of(ParquetLog(tmp_path)) == rows
+
+
+def test_gzip_may_have_several_members(tmp_path: Path) -> None:
+    """As logs have that were joined."""
+    (tmp_path / "log.gz").write_bytes(gzip.compress(b"a,b\n1,2\n") + gzip.compress(b"3,4\n"))
+    assert [row["a"] for row in rows_of(text_log(tmp_path / "log.gz"))] == ["1", "3"]
+
+
 def test_a_folder_without_parquet_or_with_broken_files_is_refused(tmp_path: Path) -> None:
     """Nothing is guessed."""
     with pytest.raises(DataError, match=r"must hold Parquet files \(\*.parquet\), got none"):
