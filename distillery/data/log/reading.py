@@ -12,7 +12,6 @@ from typing import Protocol, final
 
 import pyarrow as pa
 import pyarrow.dataset as ds
-import pyarrow.parquet as pq
 from pyarrow import csv
 
 from distillery.data.log.bad_rows import BadRows
@@ -165,13 +164,24 @@ class ParquetLog:
         if not files:
             raise DataError(f"{self.path} must hold Parquet files (*.parquet), got none")
         with _reading(self.path, "Parquet or a folder of Parquet files", self.bad):
+            dataset = ds.dataset(
+                [str(file) for file in files],
+                format=_parquet_format(),
+                partitioning=ds.partitioning(flavor="hive"),
+                partition_base_dir=str(self.path) if self.path.is_dir() else None,
+            )
             # A folder's schema is its first file's; later files may hold further columns.
-            schema = pa.unify_schemas([pq.read_schema(file).remove_metadata() for file in files])
-            return ds.dataset([str(file) for file in files], format="parquet", schema=schema)
+            schemas = [dataset.schema, *(fragment.physical_schema for fragment in dataset.get_fragments())]
+            return dataset.replace_schema(pa.unify_schemas([schema.remove_metadata() for schema in schemas]))
+
+
+def _parquet_format() -> ds.ParquetFileFormat:
+    # Without these, whole column chunks are held in memory.
+    options = ds.ParquetFragmentScanOptions(pre_buffer=False, use_buffered_stream=True, buffer_size=BLOCK_BYTES)
+    return ds.ParquetFileFormat(default_fragment_scan_options=options)
 
 
 def _parquet_batches(dataset: ds.Dataset, names: list[str]) -> Iterator[pa.RecordBatch]:
-    # Little is read ahead: its memory would grow with the size of row groups.
     yield from dataset.to_batches(
         columns=names, batch_size=PARQUET_ROWS, batch_readahead=2, fragment_readahead=1, use_threads=False
     )

@@ -61,20 +61,18 @@ def test_chunks_have_the_same_rows_on_every_pass(write: Write, monkeypatch: pyte
     assert all(column.num_chunks == 1 for chunk in log.chunks() for column in chunk.columns)
 
 
-def test_no_more_is_read_than_is_asked_for(write: Write) -> None:
-    """The first chunk of an endless log would come as well: only blocks of a megabyte are read ahead."""
-    path = write([f"{i},x" for i in range(400_000)])
-    read: list[int] = []
+def test_a_log_is_never_held_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory is that of some blocks and a chunk, not of the file; whoever stops early reads no more."""
+    monkeypatch.setattr("distillery.data.log.reading.BLOCK_BYTES", 1 << 16)
+    path = tmp_path / "log.csv"
+    path.write_bytes(b"1234567890123456789,x\n" * 1_000_000)
     log = text_log(path, chunk_rows=1_000)
+    before, most = pa.total_allocated_bytes(), 0
     chunks = log.chunks()
-    next(chunks)
-    before = pa.total_allocated_bytes()
-    for _ in range(100):
-        next(chunks)
-        read.append(pa.total_allocated_bytes() - before)
-    chunks.close()
-    assert log.bad.seen == 101_000
-    assert max(read) < 3 * path.stat().st_size
+    for _ in zip(range(300), chunks, strict=False):
+        most = max(most, pa.total_allocated_bytes() - before)
+    assert log.bad.seen == 300_000
+    assert most < path.stat().st_size / 3
 
 
 def test_an_empty_field_is_missing(write: Write) -> None:
@@ -114,15 +112,16 @@ def test_a_log_of_bad_rows_is_not_read_to_its_end(write: Write, monkeypatch: pyt
         rows_of(log)
 
 
-def test_a_truncated_gzip_is_refused(write: Write) -> None:
-    """Chunks before the break were good; the error says that nothing is kept."""
+def test_a_truncated_gzip_is_refused(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What came before the break was good; the error says that nothing is kept."""
+    monkeypatch.setattr("distillery.data.log.reading.BLOCK_BYTES", 1 << 12)
     rng = np.random.default_rng(0)
-    path = write([f"{rng.integers(1 << 60)},{rng.integers(1 << 60)}" for _ in range(20_000)], "log.csv.gz")
+    path = write([f"{i},{n}" for i, n in enumerate(rng.integers(1 << 60, size=20_000))], "log.csv.gz")
     path.write_bytes(path.read_bytes()[:-50_000])
-    with pytest.raises(
-        DataError, match=r"log.csv.gz must be a text table .* got: .*[Tt]runcated.*nothing of it was kept"
-    ):
-        rows_of(text_log(path, chunk_rows=1_000))
+    chunks = text_log(path, chunk_rows=1_000).chunks()
+    assert next(chunks).num_rows == 1_000
+    with pytest.raises(DataError, match=r"log.csv.gz must be a text table .* got: .*[Tt]runcated.*nothing of it was"):
+        list(chunks)
 
 
 @pytest.mark.parametrize(
@@ -167,6 +166,21 @@ def test_a_folder_of_parquet_files_is_one_log(tmp_path: Path) -> None:
     assert rows_of(log) == rows_of(log) == whole.to_pylist()
     assert [chunk.num_rows for chunk in log.chunks(["b"])] == [300, 300, 300, 100]
     assert rows_of(log, ["b"]) == whole.select(["b"]).to_pylist()
+
+
+def test_partitions_and_further_columns_of_later_files_are_read(tmp_path: Path) -> None:
+    """A folder's name may hold a column's value; what a file has not is missing."""
+    for day, table in [("1", pa.table({"a": [1, 2]})), ("2", pa.table({"a": [3], "b": ["x"]}))]:
+        (tmp_path / f"day={day}").mkdir()
+        pq.write_table(table, tmp_path / f"day={day}" / "part.parquet")
+    rows = [{"a": 1, "day": 1, "b": None}, {"a": 2, "day": 1, "b": None}, {"a": 3, "day": 2, "b": "x"}]
+    assert rows_of(ParquetLog(tmp_path)) == rows
+
+
+def test_gzip_may_have_several_members(tmp_path: Path) -> None:
+    """As logs have that were joined."""
+    (tmp_path / "log.gz").write_bytes(gzip.compress(b"a,b\n1,2\n") + gzip.compress(b"3,4\n"))
+    assert [row["a"] for row in rows_of(text_log(tmp_path / "log.gz"))] == ["1", "3"]
 
 
 def test_a_folder_without_parquet_or_with_broken_files_is_refused(tmp_path: Path) -> None:
