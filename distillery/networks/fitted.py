@@ -19,6 +19,7 @@ from distillery.data import Rows, Schema
 from distillery.data.model import ParameterCount
 from distillery.errors import DataError, did_you_mean
 from distillery.export import RawColumns
+from distillery.networks.fields import FieldVectors
 from distillery.networks.graph import network_graph
 from distillery.networks.network import ColumnEncoder, Encoder, FieldEncoder, Network, first_factor
 from distillery.networks.reading import Reading
@@ -73,12 +74,14 @@ class Pupil:
         network: with fresh weights.
         reading: how it reads raw rows.
         train, valid: the rows.
+        inherited: whether its vectors of columns came from elsewhere; those that no row uses are then kept.
     """
 
     network: Network
     reading: Reading
     train: Batches
     valid: Batches
+    inherited: bool = False
 
     @classmethod
     def of(
@@ -92,6 +95,7 @@ class Pupil:
         valid_soft: np.ndarray | None = None,
         positions: np.ndarray | None = None,
         strata: np.ndarray | None = None,
+        reading: Reading | None = None,
     ) -> Pupil:
         """Learn the reading on the training rows and build the network; its weights come from torch's seed.
 
@@ -102,8 +106,9 @@ class Pupil:
             soft, valid_soft: the teacher's logits for them ``(n, K)``, or None.
             positions: of the columns among all of the table's.
             strata: of the training rows, see `strata_of`.
+            reading: instead of one learnt here.
         """
-        reading = fields.learn_reading(schema, train, soft, positions)
+        reading = reading or fields.learn_reading(schema, train, soft, positions)
         rows = Batches.of(reading(train), train, soft, strata), Batches.of(reading(valid), valid, valid_soft)
         network = fields.build(reading)
         if table := table_of(network):
@@ -122,7 +127,7 @@ class Pupil:
         """Train, and return the fitted network with its history; see `Trainer`."""
         trainer = Trainer(self.network, self.train, self.valid, fields, objective, stages=stages, fresh=fresh)
         history = trainer.run(on_epoch)
-        if table := table_of(self.network):
+        if (table := table_of(self.network)) and not self.inherited:
             table.fill_unseen(self.reading.scaler, self.train.inputs[2])
         return FittedNetwork(self.reading, self.network), history
 
@@ -191,8 +196,9 @@ class FittedNetwork:
 
     def parameter_count(self) -> ParameterCount:
         """Count weights and embeddings; bin edges, medians, means and scales come on top."""
-        learnable = sum(p.numel() for p in self.network.parameters())
-        return ParameterCount(total=learnable + self.reading.size, learnable=learnable)
+        learnable, table = sum(p.numel() for p in self.network.parameters()), table_of(self.network)
+        tables = 0 if table is None else table.table.weight.numel()
+        return ParameterCount(total=learnable + self.reading.size, learnable=learnable, tables=tables)
 
     def factors(self) -> np.ndarray | None:
         """Return what the factors of a low-rank first layer look at, None where it is no product of two matrices.
@@ -225,6 +231,13 @@ class FittedNetwork:
         names = [column.name for column in self.schema.encoded]
         found = dict(zip(names, encoder.embeddings(self.reading.scaler), strict=True))
         return {name: found[name] for name in self.schema.names}
+
+    def inheritance(self) -> FieldVectors | None:
+        """Return `field_embeddings` with what reads the columns, for a student to start from; None as there."""
+        vectors, encoder = self.field_embeddings(), self.network.encoder
+        if vectors is None or not isinstance(encoder, FieldEncoder):
+            return None
+        return FieldVectors(self.reading, encoder.columns.waves.detach().numpy(), vectors)
 
     @torch.no_grad()
     def field_vectors(self, frame: pd.DataFrame) -> np.ndarray | None:

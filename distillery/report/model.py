@@ -16,7 +16,7 @@ from distillery.distillation import SoftLabels
 from distillery.evaluation import Role, Scorecard, Scorecards
 from distillery.promotion import Verdict
 from distillery.report.texts import Language
-from distillery.students import GatePath, Selected, Student, Trial
+from distillery.students import GatePath, Inherited, Selected, Student, Trial
 from distillery.students.search import best_of
 from distillery.teachers import Teacher
 
@@ -174,6 +174,20 @@ class FactorFacts(BaseModel):
         return cls(name=student.spec.title, columns=tuple(student.schema.names), weights=factors.tolist())
 
 
+class InheritedFacts(BaseModel):
+    """What a student took from the teacher.
+
+    Attributes:
+        name: the candidate's.
+        took: what it was.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    took: Inherited
+
+
 class StepFacts(BaseModel):
     """What a step of the pipeline took.
 
@@ -249,6 +263,7 @@ class Report(BaseModel):
         searches: of each candidate whose settings were searched, what was tried.
         gate_paths: by candidate, of those whose columns gates chose.
         factors: of each candidate with a factorized first layer.
+        inherited: of each candidate that can take more than labels from the teacher.
         training: of each network.
         drift: of the splits against training.
         steps: what each step took, in run order.
@@ -270,6 +285,7 @@ class Report(BaseModel):
     searches: tuple[SearchFacts, ...] = ()
     gate_paths: dict[str, GatePath] = Field(default_factory=dict)
     factors: tuple[FactorFacts, ...] = ()
+    inherited: tuple[InheritedFacts, ...] = ()
     training: tuple[TrainingFacts, ...] = ()
     drift: DriftReport | None = None
     steps: tuple[StepFacts, ...] = ()

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Protocol, Self, TypeVar
+from typing import ClassVar, Protocol, Self, TypeVar, runtime_checkable
 
 import numpy as np
 import pandas as pd
@@ -21,8 +21,9 @@ from distillery.distillation.soft_labels import to_logits
 from distillery.errors import TrainingError
 from distillery.export import ExportError, OnnxModel, Quantize, RawColumns, quantized, to_onnx
 from distillery.export.raw import Form
-from distillery.networks import GatePath
+from distillery.networks import FieldVectors, GatePath
 from distillery.spec import Spec
+from distillery.students.inherit import Inherited
 from distillery.students.search import OnTrial, SearchSpec, Trial, best_of, run_trials
 
 OnEpoch = Callable[[int, dict[str, float]], None]
@@ -53,6 +54,7 @@ class Lesson:
         soft: the teacher's logits for the training rows, ``(n_train, K)``.
         valid_soft: the same for the validation rows, ``(n_valid, K)``, or None.
         labeller: the teacher itself, where new rows can be labelled.
+        embeddings: gives the teacher's vectors of its columns, None where it has none.
     """
 
     schema: Schema
@@ -61,6 +63,7 @@ class Lesson:
     soft: np.ndarray
     valid_soft: np.ndarray | None = None
     labeller: Labeller | None = None
+    embeddings: Callable[[], FieldVectors | None] = lambda: None
 
     @property
     def digest(self) -> str:
@@ -85,6 +88,15 @@ class Answers(Protocol):
         ...
 
 
+@runtime_checkable
+class Bequeathing(Protocol):
+    """A teacher that students can inherit vectors from."""
+
+    def inheritance(self) -> FieldVectors | None:
+        """Return its columns' vectors, privileged ones included; None where it has none."""
+        ...
+
+
 def lesson_of(table: Table, teacher: Answers, labels: SoftLabels) -> Lesson:
     """Return what any student learns from a table's labelled rows, with the teacher at hand."""
     schema, train = table.schema, table.rows("train")
@@ -99,6 +111,7 @@ def lesson_of(table: Table, teacher: Answers, labels: SoftLabels) -> Lesson:
         labels.logits["train"],
         labels.logits["valid"],
         Labeller(schema, train.features, logits),
+        teacher.inheritance if isinstance(teacher, Bequeathing) else lambda: None,
     )
 
 
@@ -121,6 +134,7 @@ class Student(ABC):
         selected_features: where columns were selected, those kept, the most important first.
         gate_path: where gates chose these, how they closed.
         trials: where settings were searched, what was tried, in order.
+        inherited: of kinds that can take more than labels from the teacher, what was taken.
     """
 
     schema: Schema
@@ -129,6 +143,7 @@ class Student(ABC):
     selected_features: tuple[Selected, ...] = ()
     gate_path: GatePath | None = None
     trials: tuple[Trial, ...] = ()
+    inherited: Inherited | None = None
 
     @abstractmethod
     def predict_proba(self, frame: pd.DataFrame) -> np.ndarray:
