@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from distillery.data import Rows, Schema
@@ -21,7 +21,8 @@ from distillery.errors import DataError, did_you_mean
 from distillery.export import RawColumns
 from distillery.networks.fields import FieldVectors
 from distillery.networks.graph import network_graph
-from distillery.networks.network import ColumnEncoder, Encoder, FieldEncoder, Network, first_factor
+from distillery.networks.hints import Hinted
+from distillery.networks.network import ColumnEncoder, Encoder, FieldEncoder, Network, first_factor, last_layer
 from distillery.networks.reading import Reading
 from distillery.networks.settings import EncodingFields, Stage, TrainingFields
 from distillery.networks.training import HARD_LABELS, PREDICT_ROWS, Batches, Objective, OnEpoch, Trainer, predict
@@ -75,6 +76,7 @@ class Pupil:
         reading: how it reads raw rows.
         train, valid: the rows.
         inherited: whether its vectors of columns came from elsewhere; those that no row uses are then kept.
+        hinted: the network with what hints need in training; the training rows then bring them, too.
     """
 
     network: Network
@@ -82,6 +84,7 @@ class Pupil:
     train: Batches
     valid: Batches
     inherited: bool = False
+    hinted: Hinted | None = None
 
     @classmethod
     def of(
@@ -125,7 +128,9 @@ class Pupil:
         fresh: Callable[[int], Batches] | None = None,
     ) -> tuple[FittedNetwork, list[dict[str, float]]]:
         """Train, and return the fitted network with its history; see `Trainer`."""
-        trainer = Trainer(self.network, self.train, self.valid, fields, objective, stages=stages, fresh=fresh)
+        network, penalty = (self.hinted, self.hinted.penalty) if self.hinted else (self.network, None)
+        rows = self.train, self.valid
+        trainer = Trainer(network, *rows, fields, objective, stages=stages, fresh=fresh, penalty=penalty)
         history = trainer.run(on_epoch)
         if (table := table_of(self.network)) and not self.inherited:
             table.fill_unseen(self.reading.scaler, self.train.inputs[2])
@@ -238,6 +243,17 @@ class FittedNetwork:
         if vectors is None or not isinstance(encoder, FieldEncoder):
             return None
         return FieldVectors(self.reading, encoder.columns.waves.detach().numpy(), vectors)
+
+    def hidden(self, frame: pd.DataFrame) -> np.ndarray | None:
+        """Return what the last hidden layer gives for raw rows ``(n, h)``; None where there is none."""
+        last, found = last_layer(self.network.body), list[Tensor]()
+        if last is None:
+            return None
+        watched = last.register_forward_pre_hook(lambda _, inputs: found.append(inputs[0]))
+        self.predict_proba(frame)
+        watched.remove()
+        hidden: np.ndarray = torch.cat([*found, torch.empty(0, last.in_features)]).numpy()
+        return hidden
 
     @torch.no_grad()
     def field_vectors(self, frame: pd.DataFrame) -> np.ndarray | None:

@@ -220,11 +220,18 @@ class Network(nn.Module):
         self.gates: nn.Module | None = None
 
     def forward(self, numbers: Tensor, missing: Tensor, codes: Tensor) -> Tensor:
-        """Return logits; a binary network's single output z stands for ``[0, z]``."""
-        x = self.encoder(numbers, missing, codes)
+        """Return logits."""
+        return self.logits(self.body(self.encoded(numbers, missing, codes)))
+
+    def encoded(self, numbers: Tensor, missing: Tensor, codes: Tensor) -> Tensor:
+        """Return what the body takes ``(n, width)``."""
+        x: Tensor = self.encoder(numbers, missing, codes)
         if self.gates is not None:
             x = x * self.gates(len(x))[:, self.encoder.owner]  # one gate per raw column
-        z: Tensor = self.body(x)
+        return x
+
+    def logits(self, z: Tensor) -> Tensor:
+        """Return logits ``(n, K)`` by the body's outputs; a binary network's single one stands for ``[0, z]``."""
         return binary_logits(z) if self.binary else z
 
 
@@ -256,6 +263,14 @@ def dense(
         layers += [unit(), nn.Dropout(dropout)]
         width = units
     return nn.Sequential(*layers, nn.Linear(width, outputs))
+
+
+def last_layer(body: nn.Module) -> nn.Linear | None:
+    """Return what is behind the last hidden layer of a body, or of its tower; None where there is no such layer."""
+    layers = getattr(body, "tower", body)
+    if not isinstance(layers, nn.Sequential) or len(layers) < 2:
+        return None
+    return layers[-1] if isinstance(layers[-1], nn.Linear) else None
 
 
 def first_factor(body: nn.Module) -> Tensor | None:

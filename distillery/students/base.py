@@ -55,6 +55,7 @@ class Lesson:
         valid_soft: the same for the validation rows, ``(n_valid, K)``, or None.
         labeller: the teacher itself, where new rows can be labelled.
         embeddings: gives the teacher's vectors of its columns, None where it has none.
+        hidden: gives the teacher's last hidden layer for the training rows ``(n_train, h)``, None where it has none.
     """
 
     schema: Schema
@@ -64,6 +65,7 @@ class Lesson:
     valid_soft: np.ndarray | None = None
     labeller: Labeller | None = None
     embeddings: Callable[[], FieldVectors | None] = lambda: None
+    hidden: Callable[[], np.ndarray | None] = lambda: None
 
     @property
     def digest(self) -> str:
@@ -97,6 +99,15 @@ class Bequeathing(Protocol):
         ...
 
 
+@runtime_checkable
+class Hinting(Protocol):
+    """A teacher whose hidden layer students can be held to."""
+
+    def hidden(self, frame: pd.DataFrame) -> np.ndarray | None:
+        """Return what its last hidden layer gives for raw rows ``(n, h)``; None where it has none."""
+        ...
+
+
 def lesson_of(table: Table, teacher: Answers, labels: SoftLabels) -> Lesson:
     """Return what any student learns from a table's labelled rows, with the teacher at hand."""
     schema, train = table.schema, table.rows("train")
@@ -112,6 +123,7 @@ def lesson_of(table: Table, teacher: Answers, labels: SoftLabels) -> Lesson:
         labels.logits["valid"],
         Labeller(schema, train.features, logits),
         teacher.inheritance if isinstance(teacher, Bequeathing) else lambda: None,
+        (lambda: teacher.hidden(train.features)) if isinstance(teacher, Hinting) else lambda: None,
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any, Literal, Self, final
 
 import numpy as np
-from pydantic import Field, PositiveInt, field_validator
+from pydantic import Field, PositiveInt, field_validator, model_validator
 from torch import nn
 
 from distillery.data import Column, RawEncoder, Schema
@@ -14,6 +14,7 @@ from distillery.distillation.augmentation import ResampleSpec
 from distillery.errors import TrainingError
 from distillery.networks import FieldVectors, OnEpoch, Pupil
 from distillery.networks.fields import counted
+from distillery.networks.hints import Hinted, HintSpec, standardised
 from distillery.networks.network import FieldEncoder, dense
 from distillery.networks.reading import Reading
 from distillery.students.base import Lesson
@@ -32,6 +33,7 @@ class LightCTRSpec(TorchSpec):
         embedding: dimensions of a column's vector; with ``inherit: embeddings`` those of the teacher's.
         widths: units of the hidden layers (elsewhere known as ``hidden_dims``).
         inherit: what it takes from the teacher beside the labels.
+        hint: holds the last hidden layer to the teacher's in training; null for none.
         most_ids: a column of more categories keeps the most frequent ones; with ``inherit: embeddings`` all.
         buckets: how many vectors its other ids share, known or not, by their hash.
     """
@@ -42,6 +44,7 @@ class LightCTRSpec(TorchSpec):
     embedding: PositiveInt = 4
     widths: tuple[PositiveInt, ...] = (128, 64, 32)
     inherit: InheritSpec = InheritSpec()
+    hint: HintSpec | None = None
     most_ids: PositiveInt = 10_000
     buckets: PositiveInt = 1_000
 
@@ -49,6 +52,12 @@ class LightCTRSpec(TorchSpec):
     @classmethod
     def _word_alone(cls, value: Any) -> Any:
         return {"how": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _can_be_hinted(self) -> Self:
+        if self.hint is not None and (self.augment is not None or not self.widths):
+            raise ValueError("hint must have augment: null, whose rows have no hints, and a hidden layer in widths")
+        return self
 
     def encoder(self, reading: Reading) -> FieldEncoder:
         """Return what gives each column its vector."""
@@ -59,8 +68,8 @@ class LightCTRSpec(TorchSpec):
         return dense(width, self.widths, outputs, dropout=self.dropout, unit=nn.ReLU)
 
     def control(self) -> Self:
-        """Return the same network trained on hard labels only; it inherits nothing."""
-        return super().control().model_copy(update={"inherit": InheritSpec()})
+        """Return the same network trained on hard labels only; it inherits nothing, and has no hints."""
+        return super().control().model_copy(update={"inherit": InheritSpec(), "hint": None})
 
     def train(self, lesson: Lesson, *, seed: int, on_epoch: OnEpoch | None = None) -> TorchStudent:
         """Train as every torch student, on what was inherited.
@@ -111,13 +120,27 @@ class LightCTRSpec(TorchSpec):
         return None if own is None else own.reading
 
     def _pupil(self, lesson: Lesson, strata: np.ndarray | None, positions: np.ndarray | None = None) -> Pupil:
-        pupil, own = super()._pupil(lesson, strata, positions), self._inherited(lesson)
+        pupil, own = self._hinted(lesson, super()._pupil(lesson, strata, positions)), self._inherited(lesson)
         encoder = pupil.network.encoder
         if own is None or not isinstance(encoder, FieldEncoder):
             return pupil
         own.fill(encoder)
         encoder.requires_grad_(not self.inherit.frozen)
         return replace(pupil, inherited=True)
+
+    def _hinted(self, lesson: Lesson, pupil: Pupil) -> Pupil:
+        """Return the pupil with the teacher's hidden layer beside its training rows, where that is asked for."""
+        if self.hint is None:
+            return pupil
+        hidden = lesson.hidden()
+        if hidden is None:
+            raise TrainingError(
+                "hint must have a teacher with a hidden layer, got one without; use a teacher of kind mlp, deepfm or"
+                " dcn_v2, or set hint to null"
+            )
+        hints = standardised(hidden)
+        rows = replace(pupil.train, inputs=(*pupil.train.inputs, hints))
+        return replace(pupil, train=rows, hinted=Hinted(pupil.network, hints.shape[1], self.hint.weight))
 
 
 def hashed(lesson: Lesson, most_ids: int, buckets: int, min_count: int) -> Schema:

@@ -71,6 +71,10 @@ class TorchTeacher(Teacher):
         """Return what a student can start from; see `FittedNetwork.inheritance`."""
         return self.fitted.inheritance()
 
+    def hidden(self, frame: pd.DataFrame) -> np.ndarray | None:
+        """Return its last hidden layer's activations; see `FittedNetwork.hidden`."""
+        return self.fitted.hidden(frame)
+
     def field_vectors(self, frame: pd.DataFrame) -> np.ndarray | None:
         """Return each raw column's vector of raw rows ``(n, d, k)``; see `FittedNetwork.field_vectors`."""
         return self.fitted.field_vectors(frame)

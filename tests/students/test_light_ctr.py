@@ -21,6 +21,7 @@ from distillery.errors import TrainingError
 from distillery.export import to_onnx
 from distillery.export.parity import measure_parity
 from distillery.networks.fields import main_directions, merged
+from distillery.networks.hints import HintSpec, standardised
 from distillery.students import InheritSpec, Lesson, LightCTRSpec, lesson_of, load_student
 from distillery.students.light_ctr import hashed
 from distillery.teachers import DCNv2Spec, DeepFMSpec, MLPTeacherSpec, XGBoostSpec
@@ -268,6 +269,55 @@ def test_columns_can_still_be_selected():
     assert len(student.schema.columns) == 2
     for name, table in vectors(student).items():
         np.testing.assert_array_equal(table, lesson_by("deepfm").embeddings().vectors[name])
+
+
+def test_a_hint_pulls_the_hidden_layer_towards_the_teachers():
+    """A linear map foretells the teacher's activations better from the student's than it did without."""
+    lesson = lesson_by("mlp")
+    target = standardised(lesson.hidden()).numpy()
+    told = []
+    spec = STUDENT.model_copy(update={"widths": (32,), "epochs": 16, "learning_rate": 1e-2})
+    for hint in (None, HintSpec(weight=1.0)):
+        student = spec.model_copy(update={"hint": hint}).fit(lesson, seed=0)
+        ours = np.column_stack([student.fitted.hidden(lesson.train.features), np.ones(len(target))])
+        told.append(((ours @ np.linalg.lstsq(ours, target, rcond=None)[0] - target) ** 2).mean())
+    assert told[1] < 0.9 * told[0]
+
+
+@pytest.mark.parametrize("how", ["labels", "compressed"])
+def test_what_hints_need_is_not_kept(how):
+    """The files hold the network alone; the same columns and numbers as without."""
+    hinted, plain = (with_inherit(how, hint=hint).fit(lesson_by("dcn_v2"), seed=0) for hint in (HintSpec(), None))
+    assert hinted.parameter_count() == plain.parameter_count()
+    assert hinted.to_files()["weights.safetensors"] != plain.to_files()["weights.safetensors"]
+    rows = ids_table().rows("test").features
+    loaded = load_student(hinted.to_files())
+    np.testing.assert_array_equal(loaded.predict_proba(rows), hinted.predict_proba(rows))
+
+
+def test_hidden_activations_are_the_last_layers_input():
+    """Times the last layer they are the logits."""
+    lesson, table = lesson_by("mlp"), ids_table()
+    teacher = TEACHERS["mlp"].fit(table.rows("train"), table.rows("valid"), table.schema, seed=0)
+    hidden = teacher.hidden(table.rows("train").features)
+    assert hidden.shape == (len(lesson.train), 8)
+    np.testing.assert_array_equal(hidden, lesson.hidden())
+    last = teacher.fitted.network.body[-1]
+    z = hidden @ last.weight.detach().numpy()[0] + last.bias.item()
+    np.testing.assert_allclose(
+        1 / (1 + np.exp(-z)), teacher.predict_proba(table.rows("train").features)[:, 1], atol=1e-6
+    )
+    assert teacher.hidden(table.rows("train").features.head(0)).shape == (0, 8)
+
+
+def test_hints_need_a_hidden_layer():
+    """Of the teacher and of the student; a control has none."""
+    with pytest.raises(TrainingError, match="hint must have a teacher with a hidden layer, got one without; use"):
+        STUDENT.model_copy(update={"hint": HintSpec()}).fit(lesson_by("xgboost"), seed=0)
+    for unfit in ({"widths": ()}, {"augment": {}}):
+        with pytest.raises(ValueError, match="hint must have augment: null"):
+            LightCTRSpec.model_validate({"hint": {"weight": 1.0}, **unfit})
+    assert LightCTRSpec(hint=HintSpec()).control().hint is None
 
 
 def test_more_dimensions_than_the_teacher_has_are_not_made_up():

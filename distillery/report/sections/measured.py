@@ -166,7 +166,8 @@ def _inherited(writer: Writer) -> list[Block]:
         return []
     places = {card.name: i for i, card in models(writer, "student")}
     names = ("candidate", "took", "dimensions", "hashed", "tables", "network", "auc_roc", "retained", "lift")
-    rows = tuple(_inherited_row(writer, f, one, f"/scorecards/cards/{places[one.name]}") for f, one in enumerate(facts))
+    measured = [(f, one, f"/scorecards/cards/{places[one.name]}") for f, one in enumerate(facts) if one.name in places]
+    rows = tuple(_inherited_row(writer, *one) for one in measured)
     table = Table(tuple(texts(f"report.inherited_head.{name}") for name in names), rows)
     return [Heading(texts("report.inherited")), table, Paragraph(texts("report.inherited_note"), "note")]
 
