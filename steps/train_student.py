@@ -48,6 +48,11 @@ def train_student(
     with model_run(name, tags={"distillery.role": role}, settings=settings):
         student = spec.fit(lesson, seed=seed, on_epoch=log_epoch, on_trial=on_trial)
         log_settings(student.spec.model_dump(mode="json", include=searched))
+    if student.inherited and student.inherited.fell_back:
+        logger.warning(
+            "%s: a %s teacher has no vectors to inherit; it learnt from raw columns (inherit: %s, fallback: raw)",
+            *(name, teacher.spec.kind, student.inherited.asked),
+        )
     if student.history:
         best = min(student.history, key=lambda epoch: epoch.get("valid_loss", epoch["valid_log_loss"]))
         logger.info("%s: %d epochs, validation log loss %.4f", name, len(student.history), best["valid_log_loss"])

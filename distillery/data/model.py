@@ -19,10 +19,12 @@ class ParameterCount:
     Attributes:
         total: all of them, those of the preprocessing (bin edges, means) included.
         learnable: those found by gradient descent or boosting.
+        tables: those that are looked up by category: embeddings, and first-order weights.
     """
 
     total: int
     learnable: int
+    tables: int = 0
 
 
 class Model(Protocol):

@@ -62,6 +62,14 @@ COSTS: dict[str, CostInfo] = {
             " features, thresholds and leaf values. Unknown of a ready-made teacher.",
         ),
         CostInfo(
+            "table_params",
+            "Parameters in tables",
+            False,
+            "numbers",
+            "Those of the parameters that are looked up by category: embeddings, and first-order weights.",
+        ),
+        CostInfo("network_params", "Other parameters", False, "numbers", "All parameters but those in tables."),
+        CostInfo(
             "learnable_params",
             "Learnable parameters",
             False,
@@ -142,6 +150,8 @@ class Cost(BaseModel):
 
     runtime: Literal["onnx", "python"] = "python"
     params: int | None
+    table_params: int | None = None
+    network_params: int | None = None
     learnable_params: int | None
     flops_per_row: float | None
     bytes: int
@@ -178,6 +188,8 @@ def measure_cost(model: Model, frame: pd.DataFrame, deployed: OnnxModel | None =
     return Cost(
         runtime="python" if deployed is None else "onnx",
         params=None if count is None else count.total,
+        table_params=None if count is None else count.tables,
+        network_params=None if count is None else count.total - count.tables,
         learnable_params=None if count is None else count.learnable,
         flops_per_row=None if flops is None else float(flops),
         bytes=saved_bytes(model) if deployed is None else len(deployed.content),

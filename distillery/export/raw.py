@@ -67,31 +67,34 @@ class RawColumns:
         words = [(*column.categories, *MISSING_TEXTS) for column in self.schema.categorical]
         shared = sorted(set().union(*words))
         if len(words) == 1 or len(words) * len(shared) * tables[0][0].nbytes <= SHARED_BYTES:
-            at, laid = self._places(self._text, shared), [shared] * len(words)
+            texts, laid = [self._text()], [shared] * len(words)
         else:
-            laid = [sorted(set(own)) for own in words]
-            parts = zip(self._separate(), laid, strict=True)
-            at = self.graph.concat([self._places(text, own) for text, own in parts], 1)
-        at = self._hashed(at, np.array([len(own) for own in laid]))
+            texts, laid = self._separate(), [sorted(set(own)) for own in words]
+        at = self.graph.concat([self._places(*one) for one in zip(texts, laid, strict=False)], 1)
+        at = self._hashed(at, texts, np.array([len(own) for own in laid]))
         columns = zip(self.schema.categorical, tables, laid, strict=True)
         rows = [_values(column, table, own) for column, table, own in columns]
         first = np.cumsum([0, *(len(part) for part in rows)])[:-1].astype(np.int64)
         moved = at if len(rows) == 1 else self.graph.add("Add", at, self.graph.constant(first))
         return self.graph.add("Gather", self.graph.constant(np.concatenate(rows)), moved)
 
-    def _hashed(self, places: str, new: np.ndarray) -> str:
+    def _hashed(self, places: str, texts: list[str], new: np.ndarray) -> str:
         """Move each new text's place by its bucket, where columns have buckets.
 
         Args:
             places: ``(rows, d_categorical)``, as `_places` gives them.
+            texts: one by one ``(rows, 1)``, or all as one ``(rows, d_categorical)``.
             new: per column the place of a new text, ``(d_categorical,)``.
         """
         graph, buckets = self.graph, np.array([c.buckets for c in self.schema.categorical])
         if not buckets.any():
             return places
         graph.opsets |= {CONTRIB: 1}
-        hashes = graph.add("MurmurHash3", self._text, domain=CONTRIB, positive=1, seed=0)  # as `bucket_of` does
-        # Modulo 1 is 0: in columns without buckets, new texts keep their place.
+        needed = [text for text, n in zip(texts, buckets, strict=False) if n or len(texts) == 1]
+        # As `bucket_of` does.
+        own = {text: graph.add("MurmurHash3", text, domain=CONTRIB, positive=1, seed=0) for text in needed}
+        # Modulo 1 is 0: in columns without buckets, where any hash will do, new texts keep their place.
+        hashes = graph.concat([own.get(text, own[needed[0]]) for text in texts], 1)
         bucket = graph.add("Mod", graph.add("Cast", hashes, to=INT64), graph.constant(np.maximum(buckets, 1)))
         is_new = graph.add("Equal", places, graph.constant(new))
         return graph.add("Where", is_new, graph.add("Add", places, bucket), places)
@@ -107,7 +110,6 @@ class RawColumns:
             default_int64=len(words),
         )
 
-    @cached_property
     def _text(self) -> str:
         return CATEGORICAL if self.form == "tensors" else self._joined([c.name for c in self.schema.categorical])
 

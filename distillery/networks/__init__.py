@@ -1,5 +1,6 @@
 """Networks on raw columns, shared by teachers and students: encoding, body, training."""
 
+from distillery.networks.fields import FieldVectors as FieldVectors
 from distillery.networks.fitted import FittedNetwork as FittedNetwork
 from distillery.networks.fitted import NetworkFields as NetworkFields
 from distillery.networks.fitted import Pupil as Pupil
@@ -13,6 +14,7 @@ from distillery.networks.training import OnEpoch as OnEpoch
 __all__ = [
     "HARD_LABELS",
     "Batches",
+    "FieldVectors",
     "FittedNetwork",
     "GatePath",
     "NetworkFields",

@@ -12,15 +12,17 @@ import pandas as pd
 import torch
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from distillery.data import Rows, Schema
 from distillery.data.model import ParameterCount
 from distillery.errors import DataError, did_you_mean
 from distillery.export import RawColumns
+from distillery.networks.fields import FieldVectors
 from distillery.networks.graph import network_graph
-from distillery.networks.network import ColumnEncoder, Encoder, FieldEncoder, Network, first_factor
+from distillery.networks.hints import Hinted
+from distillery.networks.network import ColumnEncoder, Encoder, FieldEncoder, Network, first_factor, last_layer
 from distillery.networks.reading import Reading
 from distillery.networks.settings import EncodingFields, Stage, TrainingFields
 from distillery.networks.streaming import Streamed
@@ -74,12 +76,16 @@ class Pupil:
         network: with fresh weights.
         reading: how it reads raw rows.
         train, valid: the rows.
+        inherited: whether its vectors of columns came from elsewhere; those that no row uses are then kept.
+        hinted: the network with what hints need in training; the training rows then bring them, too.
     """
 
     network: Network
     reading: Reading
     train: Batches | Streamed
     valid: Batches
+    inherited: bool = False
+    hinted: Hinted | None = None
 
     @classmethod
     def of(
@@ -94,6 +100,7 @@ class Pupil:
         positions: np.ndarray | None = None,
         strata: np.ndarray | None = None,
         streamed_soft: np.ndarray | None = None,
+        reading: Reading | None = None,
     ) -> Pupil:
         """Learn the reading on the training rows and build the network; its weights come from torch's seed.
 
@@ -107,10 +114,11 @@ class Pupil:
             positions: of the columns among all of the table's.
             strata: of the training rows, see `strata_of`.
             streamed_soft: where rows lie on disk, the teacher's logits for all of them ``(n, K)``, or None.
+            reading: instead of one learnt here.
         """
         # A log's schema leaves rare categories out already; in a sample of it others would only look rare.
         counted = fields if train.stream is None else fields.model_copy(update={"min_count": 1})
-        reading = counted.learn_reading(schema, train, soft, positions)
+        reading = reading or counted.learn_reading(schema, train, soft, positions)
         held, validation = (
             Batches.of(reading(train), train, soft, strata),
             Batches.of(reading(valid), valid, valid_soft),
@@ -132,9 +140,11 @@ class Pupil:
         fresh: Callable[[int], Batches] | None = None,
     ) -> tuple[FittedNetwork, list[dict[str, float]]]:
         """Train, and return the fitted network with its history; see `Trainer`."""
-        trainer = Trainer(self.network, self.train, self.valid, fields, objective, stages=stages, fresh=fresh)
+        network, penalty = (self.hinted, self.hinted.penalty) if self.hinted else (self.network, None)
+        rows = self.train, self.valid
+        trainer = Trainer(network, *rows, fields, objective, stages=stages, fresh=fresh, penalty=penalty)
         history = trainer.run(on_epoch)
-        if table := table_of(self.network):
+        if (table := table_of(self.network)) and not self.inherited:
             table.fill_unseen(self.reading.scaler, self.train.code_counts(self.reading.scaler.n_codes))
         return FittedNetwork(self.reading, self.network), history
 
@@ -205,8 +215,9 @@ class FittedNetwork:
 
     def parameter_count(self) -> ParameterCount:
         """Count weights and embeddings; bin edges, medians, means and scales come on top."""
-        learnable = sum(p.numel() for p in self.network.parameters())
-        return ParameterCount(total=learnable + self.reading.size, learnable=learnable)
+        learnable, table = sum(p.numel() for p in self.network.parameters()), table_of(self.network)
+        tables = 0 if table is None else table.table.weight.numel()
+        return ParameterCount(total=learnable + self.reading.size, learnable=learnable, tables=tables)
 
     def factors(self) -> np.ndarray | None:
         """Return what the factors of a low-rank first layer look at, None where it is no product of two matrices.
@@ -239,6 +250,24 @@ class FittedNetwork:
         names = [column.name for column in self.schema.encoded]
         found = dict(zip(names, encoder.embeddings(self.reading.scaler), strict=True))
         return {name: found[name] for name in self.schema.names}
+
+    def inheritance(self) -> FieldVectors | None:
+        """Return `field_embeddings` with what reads the columns, for a student to start from; None as there."""
+        vectors, encoder = self.field_embeddings(), self.network.encoder
+        if vectors is None or not isinstance(encoder, FieldEncoder):
+            return None
+        return FieldVectors(self.reading, encoder.columns.waves.detach().numpy(), vectors)
+
+    def hidden(self, frame: pd.DataFrame) -> np.ndarray | None:
+        """Return what the last hidden layer gives for raw rows ``(n, h)``; None where there is none."""
+        last, found = last_layer(self.network.body), list[Tensor]()
+        if last is None:
+            return None
+        watched = last.register_forward_pre_hook(lambda _, inputs: found.append(inputs[0]))
+        self.predict_proba(frame)
+        watched.remove()
+        hidden: np.ndarray = torch.cat([*found, torch.empty(0, last.in_features)]).numpy()
+        return hidden
 
     @torch.no_grad()
     def field_vectors(self, frame: pd.DataFrame) -> np.ndarray | None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Protocol, runtime_checkable
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from distillery.export import ExportError, RawColumns
@@ -34,6 +35,10 @@ def network_graph(network: Network, reading: Reading, raw: RawColumns) -> str:
             x, order = _columns(network.encoder, reading.scaler, raw)
             first, *layers = layers
             x = linear_graph(graph, x, first.weight[:, order], first.bias)  # type: ignore[index,arg-type]
+        case FieldEncoder() if isinstance(layers[0], nn.Linear):
+            x, order = _columns(network.encoder.columns, reading.scaler, raw)
+            weight, bias = _folded(network.encoder, layers[0])
+            x, layers = linear_graph(graph, x, weight[:, order], bias), layers[1:]
         case FieldEncoder():
             x = _fields(network.encoder, reading.scaler, raw)
         case CanvasEncoder():
@@ -128,6 +133,19 @@ def _fields(encoder: FieldEncoder, scaler: Scaler, raw: RawColumns) -> str:
 def sliced(graph: Graph, x: str, start: int, end: int, *, axis: int) -> str:
     """Return what lies from start to before end along an axis."""
     return graph.add("Slice", x, *(graph.constant(np.array([at])) for at in (start, end, axis)))
+
+
+def _folded(encoder: FieldEncoder, first: nn.Linear) -> tuple[Tensor, Tensor]:
+    """Return the layer behind the fields' vectors as one behind `ColumnEncoder`'s components.
+
+    A number's vector is affine in its components, and so is what the layer makes of it: a product less, per row.
+    """
+    d, size = encoder.constants.shape
+    own = first.weight[:, : d * size].reshape(len(first.weight), d, size)
+    owner = encoder.columns.owner[: len(encoder.components)]
+    components = torch.einsum("uts,ts->ut", own[:, owner], encoder.components)
+    constant = torch.einsum("uds,ds->u", own, encoder.constants)
+    return torch.cat([components, first.weight[:, d * size :]], dim=1), first.bias + constant
 
 
 def _canvas(encoder: CanvasEncoder, scaler: Scaler, raw: RawColumns) -> str:

@@ -109,17 +109,26 @@ class FieldEncoder(nn.Module):
         width: all of them.
         owner: the raw column of each ``(width,)``, in the order of `Schema.encoded`.
         slots: which components each numeric column has ``(d_numeric, most)``; behind them stands their number.
+
+    Args:
+        reading: how raw rows are read.
+        frequencies: waves per numeric column of many values.
+        embedding: dimensions of a field's vector.
+        scores: see above.
+        spread: standard deviation of fresh vectors.
     """
 
-    def __init__(self, reading: Reading, *, frequencies: int, embedding: int, scores: int = 0) -> None:
+    def __init__(
+        self, reading: Reading, *, frequencies: int, embedding: int, scores: int = 0, spread: float = SPREAD
+    ) -> None:
         super().__init__()
         d, fields = len(reading.schema.numeric), len(reading.schema.columns)
         self.scores, self.size = scores, scores + embedding
         self.columns = ColumnEncoder(reading, frequencies=frequencies, embedding=self.size)
-        nn.init.normal_(self.columns.table.weight, std=SPREAD)
+        nn.init.normal_(self.columns.table.weight, std=spread)
         owner = self.columns.owner[self.columns.owner < d]
-        self.components = nn.Parameter(SPREAD * torch.randn(len(owner), self.size))
-        self.constants = nn.Parameter(SPREAD * torch.randn(d, self.size))
+        self.components = nn.Parameter(spread * torch.randn(len(owner), self.size))
+        self.constants = nn.Parameter(spread * torch.randn(d, self.size))
         self.slots: Tensor
         self.owner: Tensor
         self.register_buffer("slots", _slots(owner, d), persistent=False)
@@ -145,6 +154,23 @@ class FieldEncoder(nn.Module):
         own = [slots[slots < len(components)] for slots in self.slots.numpy()]
         numeric = [np.vstack([constants[j], components[slots]]) for j, slots in enumerate(own)]
         return [table[:, self.scores :] for table in (*numeric, *self.columns.tables(scaler))]
+
+    @torch.no_grad()
+    def fill(self, scaler: Scaler, embeddings: Sequence[np.ndarray], waves: np.ndarray) -> None:
+        """Put in what `embeddings` gave, of an encoder of the same columns without scores.
+
+        Args:
+            scaler: of the columns.
+            embeddings: of each field, in the order of `Schema.encoded`.
+            waves: learned frequencies ``(d_smooth, frequencies)``.
+        """
+        d = len(self.constants)
+        for j, vectors in enumerate(map(torch.from_numpy, embeddings[:d])):
+            self.constants[j] = vectors[0]
+            self.components[self.slots[j][self.slots[j] < len(self.components)]] = vectors[1:]
+        for start, vectors in zip(scaler.offsets.tolist(), map(torch.from_numpy, embeddings[d:]), strict=True):
+            self.columns.table.weight[start : start + len(vectors)] = vectors
+        self.columns.waves.copy_(torch.from_numpy(waves))
 
 
 def _slots(owner: Tensor, d: int) -> Tensor:
@@ -194,16 +220,31 @@ class Network(nn.Module):
         self.gates: nn.Module | None = None
 
     def forward(self, numbers: Tensor, missing: Tensor, codes: Tensor) -> Tensor:
-        """Return logits; a binary network's single output z stands for ``[0, z]``."""
-        x = self.encoder(numbers, missing, codes)
+        """Return logits."""
+        return self.logits(self.body(self.encoded(numbers, missing, codes)))
+
+    def encoded(self, numbers: Tensor, missing: Tensor, codes: Tensor) -> Tensor:
+        """Return what the body takes ``(n, width)``."""
+        x: Tensor = self.encoder(numbers, missing, codes)
         if self.gates is not None:
             x = x * self.gates(len(x))[:, self.encoder.owner]  # one gate per raw column
-        z: Tensor = self.body(x)
+        return x
+
+    def logits(self, z: Tensor) -> Tensor:
+        """Return logits ``(n, K)`` by the body's outputs; a binary network's single one stands for ``[0, z]``."""
         return binary_logits(z) if self.binary else z
 
 
-def dense(width: int, widths: Sequence[int], outputs: int, *, dropout: float, rank: int | None = None) -> nn.Sequential:
-    """Return layers of SiLU units; without ``widths`` a single linear layer.
+def dense(
+    width: int,
+    widths: Sequence[int],
+    outputs: int,
+    *,
+    dropout: float,
+    rank: int | None = None,
+    unit: type[nn.Module] = nn.SiLU,
+) -> nn.Sequential:
+    """Return dense layers; without ``widths`` a single linear one.
 
     Args:
         width: of the input.
@@ -211,6 +252,7 @@ def dense(width: int, widths: Sequence[int], outputs: int, *, dropout: float, ra
         outputs: of the last layer.
         dropout: after each hidden layer.
         rank: factorizes every hidden layer's matrix as U·V of at most this inner width.
+        unit: what each hidden layer's sums go through.
     """
     layers: list[nn.Module] = []
     for units in widths:
@@ -218,9 +260,17 @@ def dense(width: int, widths: Sequence[int], outputs: int, *, dropout: float, ra
             layers.append(nn.Linear(width, units))
         else:
             layers += [nn.Linear(width, rank, bias=False), nn.Linear(rank, units)]
-        layers += [nn.SiLU(), nn.Dropout(dropout)]
+        layers += [unit(), nn.Dropout(dropout)]
         width = units
     return nn.Sequential(*layers, nn.Linear(width, outputs))
+
+
+def last_layer(body: nn.Module) -> nn.Linear | None:
+    """Return what is behind the last hidden layer of a body, or of its tower; None where there is no such layer."""
+    layers = getattr(body, "tower", body)
+    if not isinstance(layers, nn.Sequential) or len(layers) < 2:
+        return None
+    return layers[-1] if isinstance(layers[-1], nn.Linear) else None
 
 
 def first_factor(body: nn.Module) -> Tensor | None:

@@ -14,6 +14,7 @@ from distillery.report.findings import conclude
 from distillery.report.model import (
     DataFacts,
     FactorFacts,
+    InheritedFacts,
     Origin,
     Report,
     SearchFacts,
@@ -70,6 +71,7 @@ def build_report(
         searches=tuple(SearchFacts.of(student) for student in students if student.trials),
         gate_paths={s.spec.title: s.gate_path for s in students if s.gate_path is not None},
         factors=tuple(facts for facts in map(FactorFacts.of, students) if facts is not None),
+        inherited=tuple(InheritedFacts(name=s.spec.title, took=s.inherited) for s in students if s.inherited),
         training=TrainingFacts.of_all(teacher, students, controls),
         sampled=_sampled(table, teacher, students),
         drift=drift,

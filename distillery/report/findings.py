@@ -186,6 +186,14 @@ def _cost_ratios(rival: Scorecard, student: Scorecard) -> dict[str, float] | Non
     return {"bytes_ratio": its.bytes / mine.bytes, "latency_ratio": its.latency_p50_us / mine.latency_p50_us}
 
 
+def inherits_labels_only(report: Report, _: ReportSpec) -> Iterator[Draft]:
+    """A student was to inherit the teacher's vectors, which it has none of."""
+    for one in report.inherited:
+        if one.took.fell_back:
+            values: dict[str, JsonValue] = {"name": one.name, "asked": one.took.asked, "teacher": report.teacher.kind}
+            yield Draft("inherits_labels_only", values)
+
+
 def no_file(report: Report, _: ReportSpec) -> Iterator[Draft]:
     """A model was measured in Python, for it has no ONNX file."""
     for card in report.scorecards.cards:
@@ -322,6 +330,7 @@ WARNINGS: tuple[Rule, ...] = (
     labelled_in_sample,
     staged_other_data,
     target_drifted,
+    inherits_labels_only,
     no_file,
     sampled,
     read_badly,

@@ -17,7 +17,7 @@ from distillery.distillation import SoftLabels
 from distillery.evaluation import Role, Scorecard, Scorecards
 from distillery.promotion import Verdict
 from distillery.report.texts import Language
-from distillery.students import GatePath, Selected, Student, Trial
+from distillery.students import GatePath, Inherited, Selected, Student, Trial
 from distillery.students.search import best_of
 from distillery.teachers import Teacher
 
@@ -181,6 +181,20 @@ class FactorFacts(BaseModel):
         return cls(name=student.spec.title, columns=tuple(student.schema.names), weights=factors.tolist())
 
 
+class InheritedFacts(BaseModel):
+    """What a student took from the teacher.
+
+    Attributes:
+        name: the candidate's.
+        took: what it was.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    took: Inherited
+
+
 class StepFacts(BaseModel):
     """What a step of the pipeline took.
 
@@ -256,6 +270,7 @@ class Report(BaseModel):
         searches: of each candidate whose settings were searched, what was tried.
         gate_paths: by candidate, of those whose columns gates chose.
         factors: of each candidate with a factorized first layer.
+        inherited: of each candidate that can take more than labels from the teacher.
         training: of each network.
         sampled: the models that were fitted on the rows in memory alone, for their kind reads no rows from disk.
         drift: of the splits against training.
@@ -278,6 +293,7 @@ class Report(BaseModel):
     searches: tuple[SearchFacts, ...] = ()
     gate_paths: dict[str, GatePath] = Field(default_factory=dict)
     factors: tuple[FactorFacts, ...] = ()
+    inherited: tuple[InheritedFacts, ...] = ()
     training: tuple[TrainingFacts, ...] = ()
     sampled: tuple[str, ...] = ()
     drift: DriftReport | None = None

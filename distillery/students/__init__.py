@@ -17,8 +17,11 @@ from distillery.students.boosted import BoostedSpec as BoostedSpec
 from distillery.students.cnn import CNNSpec as CNNSpec
 from distillery.students.decision_tree import DecisionTreeSpec as DecisionTreeSpec
 from distillery.students.factorized_mlp import FactorizedMLPSpec as FactorizedMLPSpec
+from distillery.students.inherit import Inherited as Inherited
+from distillery.students.inherit import InheritSpec as InheritSpec
 from distillery.students.kinds import STUDENTS as STUDENTS
 from distillery.students.kinds import StudentSpec as StudentSpec
+from distillery.students.light_ctr import LightCTRSpec as LightCTRSpec
 from distillery.students.logistic_regression import LogisticRegressionSpec as LogisticRegressionSpec
 from distillery.students.mlp import MLPSpec as MLPSpec
 from distillery.students.search import SearchSpec as SearchSpec
@@ -41,8 +44,11 @@ __all__ = [
     "DecisionTreeSpec",
     "FactorizedMLPSpec",
     "GatePath",
+    "InheritSpec",
+    "Inherited",
     "Labeller",
     "Lesson",
+    "LightCTRSpec",
     "LogisticRegressionSpec",
     "MLPSpec",
     "SVMSpec",

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Protocol, Self, TypeVar
+from typing import ClassVar, Protocol, Self, TypeVar, runtime_checkable
 
 import numpy as np
 import pandas as pd
@@ -21,8 +21,9 @@ from distillery.distillation.soft_labels import to_logits
 from distillery.errors import TrainingError
 from distillery.export import ExportError, OnnxModel, Quantize, RawColumns, quantized, to_onnx
 from distillery.export.raw import Form
-from distillery.networks import GatePath
+from distillery.networks import FieldVectors, GatePath
 from distillery.spec import Spec
+from distillery.students.inherit import Inherited
 from distillery.students.search import OnTrial, SearchSpec, Trial, best_of, run_trials
 
 OnEpoch = Callable[[int, dict[str, float]], None]
@@ -54,6 +55,8 @@ class Lesson:
         valid_soft: the same for the validation rows, ``(n_valid, K)``, or None.
         labeller: the teacher itself, where new rows can be labelled.
         streamed_soft: where training rows lie on disk, the teacher's logits for all of them ``(n, K)``.
+        embeddings: gives the teacher's vectors of its columns, None where it has none.
+        hidden: gives the teacher's last hidden layer for the training rows ``(n_train, h)``, None where it has none.
     """
 
     schema: Schema
@@ -63,6 +66,8 @@ class Lesson:
     valid_soft: np.ndarray | None = None
     labeller: Labeller | None = None
     streamed_soft: np.ndarray | None = None
+    embeddings: Callable[[], FieldVectors | None] = lambda: None
+    hidden: Callable[[], np.ndarray | None] = lambda: None
 
     @property
     def digest(self) -> str:
@@ -89,6 +94,24 @@ class Answers(Protocol):
         ...
 
 
+@runtime_checkable
+class Bequeathing(Protocol):
+    """A teacher that students can inherit vectors from."""
+
+    def inheritance(self) -> FieldVectors | None:
+        """Return its columns' vectors, privileged ones included; None where it has none."""
+        ...
+
+
+@runtime_checkable
+class Hinting(Protocol):
+    """A teacher whose hidden layer students can be held to."""
+
+    def hidden(self, frame: pd.DataFrame) -> np.ndarray | None:
+        """Return what its last hidden layer gives for raw rows ``(n, h)``; None where it has none."""
+        ...
+
+
 def lesson_of(table: Table, teacher: Answers, labels: SoftLabels) -> Lesson:
     """Return what any student learns from a table's labelled rows, with the teacher at hand."""
     schema, train = table.schema, table.rows("train")
@@ -104,6 +127,8 @@ def lesson_of(table: Table, teacher: Answers, labels: SoftLabels) -> Lesson:
         labels.logits["valid"],
         Labeller(schema, train.features, logits),
         None if labels.streamed is None else labels.streamed.values,
+        teacher.inheritance if isinstance(teacher, Bequeathing) else lambda: None,
+        (lambda: teacher.hidden(train.features)) if isinstance(teacher, Hinting) else lambda: None,
     )
 
 
@@ -126,6 +151,7 @@ class Student(ABC):
         selected_features: where columns were selected, those kept, the most important first.
         gate_path: where gates chose these, how they closed.
         trials: where settings were searched, what was tried, in order.
+        inherited: of kinds that can take more than labels from the teacher, what was taken.
     """
 
     schema: Schema
@@ -134,6 +160,7 @@ class Student(ABC):
     selected_features: tuple[Selected, ...] = ()
     gate_path: GatePath | None = None
     trials: tuple[Trial, ...] = ()
+    inherited: Inherited | None = None
 
     @abstractmethod
     def predict_proba(self, frame: pd.DataFrame) -> np.ndarray:

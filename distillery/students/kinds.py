@@ -12,6 +12,7 @@ from distillery.students.boosted import BoostedSpec
 from distillery.students.cnn import CNNSpec
 from distillery.students.decision_tree import DecisionTreeSpec
 from distillery.students.factorized_mlp import FactorizedMLPSpec
+from distillery.students.light_ctr import LightCTRSpec
 from distillery.students.logistic_regression import LogisticRegressionSpec
 from distillery.students.mlp import MLPSpec
 from distillery.students.sklearn_mlp import SklearnMLPSpec
@@ -23,6 +24,7 @@ STUDENTS: Kinds[CandidateSpec] = Kinds(
     LogisticRegressionSpec,
     MLPSpec,
     FactorizedMLPSpec,
+    LightCTRSpec,
     CNNSpec,
     SVMSpec,
     SklearnMLPSpec,

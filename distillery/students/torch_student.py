@@ -21,11 +21,13 @@ from distillery.export import RawColumns
 from distillery.networks import Batches, FittedNetwork, NetworkFields, Objective, OnEpoch, Pupil, SoftFields
 from distillery.networks.encoding import Scaler
 from distillery.networks.fitted import WEIGHTS, strata_of
+from distillery.networks.reading import Reading
 from distillery.networks.selection import Selection, select
 from distillery.networks.settings import FeaturesSpec
 from distillery.students.base import CandidateSpec, Lesson, Selected, Student
+from distillery.students.inherit import Inherited
 
-SELECTED = "selected.json"
+SELECTED, INHERITED = "selected.json", "inherited.json"
 
 
 class TorchSpec(NetworkFields, SoftFields, CandidateSpec, ABC):
@@ -91,6 +93,10 @@ class TorchSpec(NetworkFields, SoftFields, CandidateSpec, ABC):
         """Whether soft labels play a part; a control never sees them."""
         return self.alpha > 0 or any(stage.alpha for stage in self.stages)
 
+    def _reading(self, lesson: Lesson) -> Reading | None:
+        """Return how raw rows are read, where that is not learnt from them."""
+        return None
+
     def _pupil(self, lesson: Lesson, strata: np.ndarray | None, positions: np.ndarray | None = None) -> Pupil:
         return Pupil.of(
             self,
@@ -102,6 +108,7 @@ class TorchSpec(NetworkFields, SoftFields, CandidateSpec, ABC):
             positions=positions,
             strata=strata,
             streamed_soft=lesson.streamed_soft if self._taught else None,
+            reading=self._reading(lesson),
         )
 
     def _select(self, lesson: Lesson, objective: Objective, strata: np.ndarray | None) -> Selection | None:
@@ -135,7 +142,9 @@ class TorchSpec(NetworkFields, SoftFields, CandidateSpec, ABC):
     def load(self, files: Mapping[str, bytes]) -> TorchStudent:
         """Read what `TorchStudent.to_files` gave."""
         selection = Selection.model_validate_json(files[SELECTED]) if SELECTED in files else None
-        return TorchStudent(self, FittedNetwork.load(files[WEIGHTS], read_schema(files), self), selection)
+        student = TorchStudent(self, FittedNetwork.load(files[WEIGHTS], read_schema(files), self), selection)
+        student.inherited = Inherited.model_validate_json(files[INHERITED]) if INHERITED in files else None
+        return student
 
 
 def narrowed(lesson: Lesson, names: tuple[str, ...]) -> Lesson:
@@ -168,9 +177,10 @@ class TorchStudent(Student):
         return self.fitted.to_graph(raw)
 
     def to_files(self) -> dict[str, bytes]:
-        """Return ``weights.safetensors`` beside spec and schema, and ``selected.json`` where columns were selected."""
-        files = {**header_files(self.spec, self.schema), **self.fitted.to_files()}
-        return files if self._selection is None else {**files, SELECTED: self._selection.model_dump_json().encode()}
+        """Return ``weights.safetensors`` beside spec and schema; what was selected and inherited, where that was."""
+        further = {SELECTED: self._selection, INHERITED: self.inherited}
+        said = {name: one.model_dump_json().encode() for name, one in further.items() if one is not None}
+        return {**header_files(self.spec, self.schema), **self.fitted.to_files(), **said}
 
     def factors(self) -> np.ndarray | None:
         """Return the norms of its first layer's factors ``(rank, d)``; see `FittedNetwork.factors`."""

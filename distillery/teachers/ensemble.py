@@ -165,7 +165,11 @@ class EnsembleTeacher(Teacher):
         if len(known) < len(counts):
             return None
         n = len(self.weights)
-        return ParameterCount(total=sum(c.total for c in known) + n, learnable=sum(c.learnable for c in known) + n)
+        return ParameterCount(
+            total=sum(c.total for c in known) + n,
+            learnable=sum(c.learnable for c in known) + n,
+            tables=sum(c.tables for c in known),
+        )
 
     def flops_per_row(self, frame: pd.DataFrame) -> float | None:
         """Sum the members' operations, a multiplication and an addition each on top."""

@@ -14,7 +14,7 @@ from distillery.data import Rows, Schema
 from distillery.data.model import ParameterCount
 from distillery.data.saved import header_files, read_schema
 from distillery.export import RawColumns
-from distillery.networks import FittedNetwork, NetworkFields, Pupil
+from distillery.networks import FieldVectors, FittedNetwork, NetworkFields, Pupil
 from distillery.networks.fitted import WEIGHTS, strata_of
 from distillery.teachers.base import Teacher, TeacherKind
 
@@ -68,6 +68,14 @@ class TorchTeacher(Teacher):
     def field_embeddings(self) -> dict[str, np.ndarray] | None:
         """Return each raw column's embedding, of kinds that have one; see `FittedNetwork.field_embeddings`."""
         return self.fitted.field_embeddings()
+
+    def inheritance(self) -> FieldVectors | None:
+        """Return what a student can start from; see `FittedNetwork.inheritance`."""
+        return self.fitted.inheritance()
+
+    def hidden(self, frame: pd.DataFrame) -> np.ndarray | None:
+        """Return its last hidden layer's activations; see `FittedNetwork.hidden`."""
+        return self.fitted.hidden(frame)
 
     def field_vectors(self, frame: pd.DataFrame) -> np.ndarray | None:
         """Return each raw column's vector of raw rows ``(n, d, k)``; see `FittedNetwork.field_vectors`."""

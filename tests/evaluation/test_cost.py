@@ -40,6 +40,7 @@ def test_counts_are_the_models_own(fake_model: Callable[..., Any], features: pd.
     """Parameters, FLOPs, file sizes and raw columns are counted, not timed."""
     measured = measure_cost(fake_model(), features)
     assert (measured.params, measured.learnable_params) == (50, 40)
+    assert (measured.table_params, measured.network_params) == (0, 50)
     assert measured.flops_per_row == 7
     assert measured.bytes == 100
     assert measured.raw_columns == 2
@@ -55,6 +56,7 @@ def test_what_is_only_known_by_its_answers_has_no_counts(
     model.bytes_elsewhere = 5000
     measured = measure_cost(model, features)
     assert (measured.params, measured.learnable_params, measured.flops_per_row) == (None, None, None)
+    assert (measured.table_params, measured.network_params) == (None, None)
     assert measured.bytes == 5100
 
 

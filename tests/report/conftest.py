@@ -43,6 +43,8 @@ class Figures:
         n = next(self.numbers)
         return Cost(
             params=1234 * n,
+            table_params=34 * n,
+            network_params=1200 * n,
             learnable_params=1200 * n,
             flops_per_row=2345.0 * n,
             bytes=34_567 * n,

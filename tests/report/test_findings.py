@@ -12,10 +12,10 @@ from distillery.evaluation import Comparison, Estimate
 from distillery.evaluation.slices import Slice, SliceSearch
 from distillery.promotion import StagedModel
 from distillery.report.findings import conclude
-from distillery.report.model import Finding, Report, SelectionFacts, SoftLabelFacts
+from distillery.report.model import Finding, InheritedFacts, Report, SelectionFacts, SoftLabelFacts
 from distillery.report.spec import ReportSpec
 from distillery.report.texts import LANGUAGES, Texts
-from distillery.students import Selected
+from distillery.students import Inherited, Selected
 from tests.report.shown import shown_numbers
 
 Make = Callable[..., Report]
@@ -278,6 +278,18 @@ def test_a_target_that_drifted(sound: Report, column: str, split: str, drifted: 
     assert ("target_drifted" in warned(sound.model_copy(update={"drift": drift}))) == said
 
 
+@pytest.mark.parametrize("got", ["labels", "compressed"])
+def test_a_student_that_could_not_inherit(sound: Report, got: Any) -> None:
+    """Said where the teacher had no vectors, and only there."""
+    took = Inherited(asked="compressed", got=got, dimensions=4)
+    found = findings(sound.model_copy(update={"inherited": (InheritedFacts(name="small", took=took),)}))
+    assert ("inherits_labels_only" in found) == (got == "labels")
+    if got == "labels":
+        one = found["inherits_labels_only"]
+        assert one.severity == "warning"
+        assert "small was to inherit the teacher's vectors (compressed), but a teacher of kind mlp has none" in one.text
+
+
 def test_the_baseline_and_the_columns_are_results(sound: Report) -> None:
     """Columns needed of those given, and the verdict against what was not distilled."""
     chosen = SelectionFacts(name="small", among=8, columns=(Selected("a", 1.0), Selected("b", 0.5)))
@@ -331,6 +343,8 @@ def variants(sound: Report) -> Iterator[Report]:
     yield sound.model_copy(update={"drift": drift})
     chosen = SelectionFacts(name="small", among=8, columns=(Selected("a", 1.0), Selected("b", 0.5)))
     yield sound.model_copy(update={"selections": (chosen,)})
+    alone = Inherited(asked="embeddings", got="labels", dimensions=4)
+    yield sound.model_copy(update={"inherited": (InheritedFacts(name="small", took=alone),)})
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

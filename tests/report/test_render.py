@@ -20,6 +20,7 @@ from distillery.report import formats
 from distillery.report.findings import conclude
 from distillery.report.model import (
     Finding,
+    InheritedFacts,
     Report,
     SearchFacts,
     SelectionFacts,
@@ -32,7 +33,7 @@ from distillery.report.scene import Drawing
 from distillery.report.sections._tables import percent_interval
 from distillery.report.spec import ReportSpec
 from distillery.report.texts import LANGUAGES, Texts
-from distillery.students import Selected, Trial
+from distillery.students import Inherited, Selected, Trial
 from tests.report.conftest import make_report
 from tests.report.shown import shown_numbers, wrong_figures
 
@@ -94,6 +95,12 @@ def rich_report(make: Make, **changes: Any) -> Report:
             "searches": (SearchFacts(name="small", chosen=1, trials=trials),),
             "selections": (
                 SelectionFacts(name="small", among=8, columns=(Selected(column, 0.75), Selected("plan", 0.5))),
+            ),
+            "inherited": (
+                InheritedFacts(
+                    name=student.name,
+                    took=Inherited(asked="compressed", got="compressed", dimensions=3, hashed=("plan",)),
+                ),
             ),
             "training": (
                 TrainingFacts(
@@ -231,6 +238,16 @@ def test_agreement_without_intervals_is_shown_bare(report: Make) -> None:
     cards = tuple(c.model_copy(update={"agreement": bare if c.agreement else None}) for c in one.scorecards.cards)
     one = one.model_copy(update={"scorecards": one.scorecards.model_copy(update={"cards": cards})})
     assert all(row[1:] == ["75.00 %", "25.00 %", ".1250", "–"] for row in table(to_markdown(one), *heads))
+
+
+@pytest.mark.parametrize(("got", "said"), [("compressed", "labels and compressed embeddings"), ("labels", "alone")])
+def test_what_students_took_from_the_teacher(report: Make, got: Any, said: str) -> None:
+    """One row a candidate, with its tables counted apart; nothing where no candidate can inherit."""
+    assert "took from the teacher" not in to_html(report())
+    took = InheritedFacts(name="small", took=Inherited(asked="compressed", got=got, dimensions=3, hashed=("plan",)))
+    page = to_html(report(inherited=(took,)))
+    assert "What the students took from the teacher" in page
+    assert said in page
 
 
 def test_every_metric_and_every_cost_of_every_model_is_there(report: Make) -> None:

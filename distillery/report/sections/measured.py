@@ -9,6 +9,7 @@ from distillery.evaluation.slices import Slice
 from distillery.report import formats
 from distillery.report.document import Block, Cell, Format, Heading, Paragraph, Section, Table, Writer, key
 from distillery.report.formats import difference, percent_interval
+from distillery.report.model import InheritedFacts
 from distillery.report.sections._tables import (
     COST_FORMATS,
     agreed,
@@ -175,7 +176,37 @@ def distillation(writer: Writer) -> Section:
         Heading(texts("report.versus_baseline")) if baseline else None,
         Paragraph(texts("report.versus_baseline_note"), "note") if baseline else None,
         compared(writer, "versus_baseline") if baseline else None,
+        *_inherited(writer),
         *_searches(writer),
+    )
+
+
+def _inherited(writer: Writer) -> list[Block]:
+    """What each student took from the teacher, what that costs and what it brought."""
+    texts, facts = writer.texts, writer.report.inherited
+    if not facts:
+        return []
+    places = {card.name: i for i, card in models(writer, "student")}
+    names = ("candidate", "took", "dimensions", "hashed", "tables", "network", "auc_roc", "retained", "lift")
+    measured = [(f, one, f"/scorecards/cards/{places[one.name]}") for f, one in enumerate(facts) if one.name in places]
+    rows = tuple(_inherited_row(writer, *one) for one in measured)
+    table = Table(tuple(texts(f"report.inherited_head.{name}") for name in names), rows)
+    return [Heading(texts("report.inherited")), table, Paragraph(texts("report.inherited_note"), "note")]
+
+
+def _inherited_row(writer: Writer, place: int, one: InheritedFacts, card: str) -> tuple[Cell, ...]:
+    took, path = one.took, f"/inherited/{place}/took"
+    how = took.got + ("_instead" if took.fell_back else "_frozen" if took.frozen else "")
+    return (
+        Cell(one.name),
+        Cell(writer.texts(f"report.inherit.{how}")),
+        writer.figure(f"{path}/dimensions", formats.count),
+        Cell(str(len(took.hashed))),
+        writer.figure(f"{card}/cost/table_params", formats.count),
+        writer.figure(f"{card}/cost/network_params", formats.count),
+        writer.figure(f"{card}/quality/metrics/auc_roc", estimate),
+        writer.figure(f"{card}/retention/auc_roc", percent_interval),
+        writer.figure(f"{card}/lift/log_loss/difference", difference),
     )
 
 

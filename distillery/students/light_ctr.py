@@ -1,0 +1,175 @@
+"""A small dense network over compact vectors of the raw columns, which it may inherit from its teacher."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Literal, Self, final
+
+import numpy as np
+from pydantic import Field, PositiveInt, field_validator, model_validator
+from torch import nn
+
+from distillery.data import Column, RawEncoder, Schema
+from distillery.distillation.augmentation import ResampleSpec
+from distillery.errors import TrainingError
+from distillery.networks import Batches, FieldVectors, OnEpoch, Pupil
+from distillery.networks.fields import counted
+from distillery.networks.hints import Hinted, HintSpec, standardised
+from distillery.networks.network import FieldEncoder, dense
+from distillery.networks.reading import Reading
+from distillery.students.base import Lesson
+from distillery.students.inherit import Inherited, InheritSpec
+from distillery.students.torch_student import TorchSpec, TorchStudent
+
+SPREAD = 0.3  # of fresh vectors: the dense layers behind them want inputs of about that size
+
+
+@final
+class LightCTRSpec(TorchSpec):
+    """A dense network of ReLU units over a short vector per raw column.
+
+    Attributes:
+        frequencies, augment: by default none, which is quick and small.
+        embedding: dimensions of a column's vector; with ``inherit: embeddings`` those of the teacher's.
+        widths: units of the hidden layers (elsewhere known as ``hidden_dims``).
+        inherit: what it takes from the teacher beside the labels.
+        hint: holds the last hidden layer to the teacher's in training; null for none.
+        most_ids: a column of more categories keeps the most frequent ones; with ``inherit: embeddings`` all.
+        buckets: how many vectors its other ids share, known or not, by their hash.
+    """
+
+    kind: Literal["light_ctr"] = "light_ctr"
+    frequencies: int = Field(0, ge=0, le=256)
+    augment: ResampleSpec | None = None
+    embedding: PositiveInt = 4
+    widths: tuple[PositiveInt, ...] = (128, 64, 32)
+    inherit: InheritSpec = InheritSpec()
+    hint: HintSpec | None = None
+    most_ids: PositiveInt = 10_000
+    buckets: PositiveInt = 1_000
+
+    @field_validator("inherit", mode="before")
+    @classmethod
+    def _word_alone(cls, value: Any) -> Any:
+        return {"how": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _can_be_hinted(self) -> Self:
+        if self.hint is not None and (self.augment is not None or not self.widths):
+            raise ValueError("hint must have augment: null, whose rows have no hints, and a hidden layer in widths")
+        return self
+
+    def encoder(self, reading: Reading) -> FieldEncoder:
+        """Return what gives each column its vector."""
+        return FieldEncoder(reading, frequencies=self.frequencies, embedding=self.embedding, spread=SPREAD)
+
+    def body(self, width: int, outputs: int) -> nn.Module:
+        """Return dense layers."""
+        return dense(width, self.widths, outputs, dropout=self.dropout, unit=nn.ReLU)
+
+    def control(self) -> Self:
+        """Return the same network trained on hard labels only; it inherits nothing, and has no hints."""
+        return super().control().model_copy(update={"inherit": InheritSpec(), "hint": None})
+
+    def train(self, lesson: Lesson, *, seed: int, on_epoch: OnEpoch | None = None) -> TorchStudent:
+        """Train as every torch student, on what was inherited.
+
+        Raises:
+            TrainingError: the teacher has no vectors to inherit, or as `TorchSpec.train`.
+        """
+        given = self._given(lesson)
+        spec, how = self, "labels" if given is None else self.inherit.how
+        if how != "embeddings":
+            lesson = replace(lesson, schema=hashed(lesson, self.most_ids, self.buckets, self._fewest(lesson)))
+        if given is not None:
+            size = given.size if how == "embeddings" else min(given.size, self.embedding)
+            spec = self.model_copy(update={"embedding": size, "frequencies": given.waves.shape[1]})
+        lesson = replace(lesson, embeddings=lambda: given)
+        student = super(LightCTRSpec, spec).train(lesson, seed=seed, on_epoch=on_epoch)
+        student.inherited = Inherited(
+            asked=self.inherit.how,
+            got=how,
+            dimensions=spec.embedding,
+            frozen=given is not None and self.inherit.frozen,
+            hashed=tuple(c.name for c in student.schema.categorical if c.buckets),
+        )
+        return student
+
+    def _given(self, lesson: Lesson) -> FieldVectors | None:
+        """Return the teacher's vectors; None where none are asked for, or there are none and raw columns will do."""
+        if self.inherit.how == "labels":
+            return None
+        given = lesson.embeddings()
+        if given is None and self.inherit.fallback == "refuse":
+            raise TrainingError(
+                f"inherit: {self.inherit.how} must have a teacher with a vector per column, got one without; use a"
+                " teacher of kind deepfm or dcn_v2, or set inherit to labels, or inherit.fallback to raw"
+            )
+        return given
+
+    def _inherited(self, lesson: Lesson) -> FieldVectors | None:
+        """Return the teacher's vectors as this student has them."""
+        given = lesson.embeddings()
+        if given is None:
+            return None
+        own = given.of_columns(lesson.schema, lesson.train.features, min_count=self._fewest(lesson))
+        return own.reduced(self.embedding, lesson.train.features)
+
+    def _fewest(self, lesson: Lesson) -> int:
+        """Return the rows that a category must have among those in memory; a sample of a log does not tell rare ones."""
+        return self.min_count if lesson.train.stream is None else 1
+
+    def _reading(self, lesson: Lesson) -> Reading | None:
+        own = self._inherited(lesson)
+        return None if own is None else own.reading
+
+    def _pupil(self, lesson: Lesson, strata: np.ndarray | None, positions: np.ndarray | None = None) -> Pupil:
+        pupil, own = self._hinted(lesson, super()._pupil(lesson, strata, positions)), self._inherited(lesson)
+        encoder = pupil.network.encoder
+        if own is None or not isinstance(encoder, FieldEncoder):
+            return pupil
+        own.fill(encoder)
+        encoder.requires_grad_(not self.inherit.frozen)
+        return replace(pupil, inherited=True)
+
+    def _hinted(self, lesson: Lesson, pupil: Pupil) -> Pupil:
+        """Return the pupil with the teacher's hidden layer beside its training rows, where that is asked for."""
+        if self.hint is None:
+            return pupil
+        if not isinstance(pupil.train, Batches):
+            raise TrainingError("hint must be null for rows that are read from disk: they have no hints beside them")
+        hidden = lesson.hidden()
+        if hidden is None:
+            raise TrainingError(
+                "hint must have a teacher with a hidden layer, got one without; use a teacher of kind mlp, deepfm or"
+                " dcn_v2, or set hint to null"
+            )
+        hints = standardised(hidden)
+        rows = replace(pupil.train, inputs=(*pupil.train.inputs, hints))
+        return replace(pupil, train=rows, hinted=Hinted(pupil.network, hints.shape[1], self.hint.weight))
+
+
+def hashed(lesson: Lesson, most_ids: int, buckets: int, min_count: int) -> Schema:
+    """Return the lesson's schema with at most so many categories a column; its other texts share buckets.
+
+    Kept are the most frequent ones in training, of at least ``min_count`` rows. Where a column has buckets
+    already, the new ones divide them, so that what shared one still does.
+    """
+    schema = lesson.schema
+    encode = RawEncoder(schema.only({c.name for c in schema.categorical if len(c.categories) > most_ids}))
+    rows = counted(encode, lesson.train.features)
+    fewer = {
+        c.name: _fewer(c, counts[RawEncoder.FIRST :], most_ids, buckets, min_count)
+        for c, counts in zip(encode.schema.categorical, rows, strict=True)
+    }
+    return schema.model_copy(update={"columns": tuple(fewer.get(c.name, c) for c in schema.columns)})
+
+
+def _fewer(column: Column, counts: np.ndarray, most_ids: int, buckets: int, min_count: int) -> Column:
+    own = counts[: len(column.categories)]
+    kept = [i for i in np.argsort(-own, kind="stable")[:most_ids] if own[i] >= min_count]
+    if column.buckets:
+        buckets = max(b for b in range(1, min(buckets, column.buckets) + 1) if column.buckets % b == 0)
+    return column.model_copy(
+        update={"categories": tuple(column.categories[i] for i in sorted(kept)), "buckets": buckets}
+    )
