@@ -190,9 +190,10 @@ class FittedNetwork:
         return cls(reading, network)
 
     def parameter_count(self) -> ParameterCount:
-        """Count weights and embeddings; bin edges, medians, means and scales come on top."""
+        """Count weights and embeddings; bin edges, medians, means, scales and running statistics come on top."""
         learnable = sum(p.numel() for p in self.network.parameters())
-        return ParameterCount(total=learnable + self.reading.size, learnable=learnable)
+        running = sum(t.numel() for t in self.network.state_dict().values() if t.is_floating_point()) - learnable
+        return ParameterCount(total=learnable + running + self.reading.size, learnable=learnable)
 
     def factors(self) -> np.ndarray | None:
         """Return what the factors of a low-rank first layer look at, None where it is no product of two matrices.
