@@ -19,7 +19,7 @@ export MLFLOW_DISABLE_TELEMETRY ?= true
 export ZENML_ANALYTICS_OPT_IN ?= false
 export GX_ANALYTICS_ENABLED ?= false
 
-.PHONY: help run setup stack test test-slow check format ui dashboard score-data pictures bench-run bench-file bench-quality bench-selection bench-latency bench-scoring lock clean
+.PHONY: help run setup stack test test-slow check format ui dashboard score-data pictures bench-run bench-file bench-quality bench-selection bench-latency bench-scoring bench-deepfm lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -83,6 +83,9 @@ bench-latency: setup ## what serving costs, from raw columns: floor, student, co
 
 bench-selection: setup ## compare ways to choose columns: make bench-selection DATA=FOLDER
 	PYTHONPATH=. $(PY) benchmarks/bench_selection.py --data $(DATA) $(ARGS)
+
+bench-deepfm: setup ## compare DeepFM with logistic regression on flights with plane and flight number, over 3 seeds
+	PYTHONPATH=. $(PY) benchmarks/bench_deepfm.py $(ARGS)
 
 bench-scoring: setup ## peak memory and rows per second of scoring, 1M rows against 4M
 	PYTHONPATH=. $(PY) benchmarks/bench_scoring.py $(ARGS)

@@ -33,6 +33,8 @@ def lesson_by(teacher: str, classes: int, *, image: bool) -> tuple[Table, Lesson
 @pytest.mark.parametrize("teacher", TEACHER_SPECS)
 def test_any_teacher_with_any_student(teacher, student, classes):
     """The student gives probabilities, is right more often than by chance, and saved and loaded says the same."""
+    if teacher == "rechub":
+        pytest.importorskip("torch_rechub", reason="the extra `rechub` is not installed")
     table, lesson = lesson_by(teacher, classes, image="cnn" in (teacher, student))
     test = table.rows("test")
     fitted = STUDENT_SPECS[student].fit(lesson, seed=0)

@@ -19,6 +19,7 @@ from distillery.evaluation.importance import measure_importance as measure_impor
 from distillery.evaluation.metrics import METRICS as METRICS
 from distillery.evaluation.metrics import ClassScores as ClassScores
 from distillery.evaluation.metrics import Metric as Metric
+from distillery.evaluation.metrics import calibration_ratio as calibration_ratio
 from distillery.evaluation.metrics import per_class as per_class
 from distillery.evaluation.metrics import point_metrics as point_metrics
 from distillery.evaluation.predictions import Predictions as Predictions
@@ -69,6 +70,7 @@ __all__ = [
     "SliceSearch",
     "Verdict",
     "WholeScores",
+    "calibration_ratio",
     "compression",
     "estimate",
     "evaluate_models",

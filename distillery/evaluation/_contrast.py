@@ -59,6 +59,13 @@ class Contrast:
         p = t.sf(ratio, np.maximum(fewest - 1, 1))
         return np.where(fewest < LEAST_GROUPS, np.nan, p)
 
+    def inside_p_values(self) -> np.ndarray:
+        """Return two-sided p values ``(S,)`` of inside = 0; nan where a slice has too few groups."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = np.where(np.abs(self.inside) > ROUNDING, np.abs(self.inside) / self.inside_error, 0.0)
+        p = 2 * t.sf(ratio, np.maximum(self.inside_groups - 1, 1))
+        return np.where(self.inside_groups < LEAST_GROUPS, np.nan, p)
+
     def inside_interval(self, confidence: float) -> tuple[np.ndarray, np.ndarray]:
         """Return both ends of the interval of ``inside``, each ``(S,)``; nan where a slice has too few groups."""
         freedom = np.maximum(self.inside_groups - 1, 1)

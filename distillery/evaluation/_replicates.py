@@ -12,7 +12,7 @@ from typing import final
 import numpy as np
 
 from distillery.evaluation._resampling import Resamples
-from distillery.evaluation._rows import ECE_BINS, RowScores
+from distillery.evaluation._rows import ECE_BINS, RowScores, normalized_entropy, ratio_or_nan
 from distillery.progress import bar
 
 LINEAR = ("accuracy", "log_loss", "brier")
@@ -24,7 +24,7 @@ class Replicates:
     """Values per replicate; nan where a replicate leaves one undefined.
 
     Attributes:
-        metrics: name to values ``(B,)``.
+        metrics: name to values ``(B,)``; ``calibration_ratio``, which has no direction, is among them.
         by_class: ``precision``, ``recall`` and ``f1`` to values ``(B, K)``.
     """
 
@@ -66,8 +66,8 @@ def replicate_metrics(y: np.ndarray, proba: np.ndarray, resamples: Resamples) ->
 
 
 def _design(y: np.ndarray, rows: RowScores, n_classes: int) -> np.ndarray:
-    """Stack the per-row values whose weighted sums are needed, ``(n, 4 + bins + 3K)``."""
-    linear = np.column_stack([np.ones(len(y)), rows.hit, rows.log_loss, rows.brier])
+    """Stack the per-row values whose weighted sums are needed, ``(n, 6 + bins + 3K)``."""
+    linear = np.column_stack([np.ones(len(y)), rows.confidence, rows.success, rows.hit, rows.log_loss, rows.brier])
     gaps = np.zeros((len(y), ECE_BINS))
     gaps[np.arange(len(y)), rows.bin] = rows.gap
     one_hot = np.eye(n_classes)
@@ -76,17 +76,19 @@ def _design(y: np.ndarray, rows: RowScores, n_classes: int) -> np.ndarray:
 
 
 def _from_sums(sums: np.ndarray, n_classes: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Turn weighted sums ``(B, 4 + bins + 3K)`` into metrics ``(B,)`` and per-class ones ``(B, K)``."""
-    ends = np.cumsum([1, len(LINEAR), ECE_BINS, n_classes, n_classes])
-    total, linear, gaps, hits, decided, true = np.split(sums, ends, axis=1)
+    """Turn weighted sums ``(B, 6 + bins + 3K)`` into metrics ``(B,)`` and per-class ones ``(B, K)``."""
+    ends = np.cumsum([1, 1, 1, len(LINEAR), ECE_BINS, n_classes, n_classes])
+    total, confidence, successes, linear, gaps, hits, decided, true = np.split(sums, ends, axis=1)
+    share = true / total
     metrics = dict(zip(LINEAR, (linear / total).T, strict=True))
+    metrics["normalized_entropy"] = normalized_entropy(metrics["log_loss"], share)
+    metrics["calibration_ratio"] = ratio_or_nan(confidence[:, 0], successes[:, 0])
     metrics["ece"] = np.abs(gaps).sum(axis=1) / total[:, 0]
     by_class = {
         "precision": _ratio_or_zero(hits, decided),
         "recall": _ratio_or_zero(hits, true),
         "f1": _ratio_or_zero(2 * hits, decided + true),
     }
-    share = true / total
     averages = {name: (values * share).sum(axis=1) for name, values in by_class.items()}
     return metrics | averages, by_class
 

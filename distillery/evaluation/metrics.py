@@ -22,7 +22,15 @@ from sklearn.metrics import (
 )
 
 from distillery.evaluation._resampling import checked_weights
-from distillery.evaluation._rows import ECE_BINS, RowScores, as_labels, as_probabilities, decide
+from distillery.evaluation._rows import (
+    ECE_BINS,
+    RowScores,
+    as_labels,
+    as_probabilities,
+    decide,
+    normalized_entropy,
+    ratio_or_nan,
+)
 
 
 @final
@@ -100,6 +108,14 @@ METRICS: dict[str, Metric] = {
             "Mean of minus the log probability given to the right class, clipped at float64's epsilon.",
         ),
         Metric(
+            "normalized_entropy",
+            "Normalized entropy",
+            False,
+            "1 is knowing the rates alone",
+            "Log loss divided by that of giving every row the class shares of these same rows; undefined where"
+            " they are of one class (He et al. 2014).",
+        ),
+        Metric(
             "brier",
             "Brier score",
             False,
@@ -156,6 +172,7 @@ def point_metrics(y: np.ndarray, proba: np.ndarray, weights: np.ndarray | None =
     precision, recall, f1, _ = precision_recall_fscore_support(
         y, decided, labels=classes, average="weighted", sample_weight=weights, zero_division=0
     )
+    loss = log_loss(y, proba, sample_weight=weights, labels=classes)
     values = {
         "accuracy": accuracy_score(y, decided, sample_weight=weights),
         "precision": precision,
@@ -163,7 +180,8 @@ def point_metrics(y: np.ndarray, proba: np.ndarray, weights: np.ndarray | None =
         "f1": f1,
         "auc_roc": _over_classes(_auc_roc, y, proba, weights),
         "auc_pr": _over_classes(_auc_pr, y, proba, weights),
-        "log_loss": log_loss(y, proba, sample_weight=weights, labels=classes),
+        "log_loss": loss,
+        "normalized_entropy": normalized_entropy(loss, np.bincount(y, weights, len(classes)) / weights.sum()),
         "brier": brier_score_loss(y, proba, sample_weight=weights, labels=classes),
         "ece": _calibration_error(RowScores.of(y, proba), weights),
     }
@@ -181,6 +199,20 @@ def per_class(y: np.ndarray, proba: np.ndarray, weights: np.ndarray | None = Non
         y, decide(proba), labels=np.arange(proba.shape[1]), sample_weight=weights, zero_division=0
     )
     return [ClassScores(*map(float, scores)) for scores in zip(*columns, strict=True)]
+
+
+def calibration_ratio(y: np.ndarray, proba: np.ndarray, weights: np.ndarray | None = None) -> float:
+    """Return summed confidence over successes, Σp / Σy; 1 is best, nan without successes.
+
+    As for the calibration error, confidence is the positive probability and a success a positive row; with more
+    than two classes they are the decided class's probability and its being right.
+
+    >>> calibration_ratio(np.array([0, 1, 1]), np.array([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8]]))  # 1.3 / 2
+    0.65
+    """
+    y, proba, weights = _weighed_rows(y, proba, weights)
+    rows = RowScores.of(y, proba)
+    return float(ratio_or_nan(weights @ rows.confidence, weights @ rows.success))
 
 
 def _weighed_rows(

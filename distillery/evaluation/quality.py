@@ -13,7 +13,7 @@ from distillery.errors import InputError, did_you_mean
 from distillery.evaluation._replicates import Replicates, replicate_metrics
 from distillery.evaluation._resampling import Resamples
 from distillery.evaluation._rows import RowScores, as_labels, as_probabilities
-from distillery.evaluation.metrics import METRICS, ClassScores, per_class, point_metrics
+from distillery.evaluation.metrics import METRICS, ClassScores, calibration_ratio, per_class, point_metrics
 
 Verdict = Literal["better", "worse", "no difference shown"]
 ROUNDING = 1e-12  # a difference below this is arithmetic, not evidence
@@ -40,6 +40,9 @@ class Estimate(BaseModel):
     high: FiniteOrNone
 
 
+UNKNOWN = Estimate(value=None, low=None, high=None)
+
+
 class ClassQuality(BaseModel):
     """One class against the rest; ``support`` is its rows, or their summed weight."""
 
@@ -59,6 +62,8 @@ class Quality(BaseModel):
         per_class: one entry per class, in class order.
         overconfidence: mean probability of the decided class minus the share decided rightly; above 0 the
             model claims more than it keeps.
+        calibration_ratio: Σp / Σy, see `distillery.evaluation.metrics.calibration_ratio`. It has no direction, 1 is
+            best, and so it is no metric to compare by.
         constant: whether all rows that count get the same probabilities, within 1e-12.
     """
 
@@ -67,6 +72,7 @@ class Quality(BaseModel):
     metrics: dict[str, Estimate]
     per_class: tuple[ClassQuality, ...]
     overconfidence: Estimate
+    calibration_ratio: Estimate = UNKNOWN
     constant: bool = False
 
 
@@ -122,6 +128,9 @@ def measure_quality(
         metrics={name: estimate(points[name], values[name], confidence) for name in METRICS},
         per_class=_class_qualities(per_class(y, proba, resamples.base), drawn, confidence),
         overconfidence=_overconfidence(y, proba, resamples, confidence),
+        calibration_ratio=estimate(
+            calibration_ratio(y, proba, resamples.base), drawn.metrics["calibration_ratio"], confidence
+        ),
         constant=bool(np.ptp(proba[resamples.base > 0], axis=0).max() <= ROUNDING),
     )
     return quality, ModelReplicates(points, values, resamples.digest)

@@ -75,12 +75,12 @@ class Scorecard(BaseModel):
     def metrics(self) -> dict[str, float]:
         """Return flat names and values for a tracker, the same names for every model.
 
-        ``test.<metric>`` with ``_low`` and ``_high``, ``whole.*``, ``valid.log_loss``, ``agreement.*``,
-        ``cost.*``, ``parity.max_difference``, ``compression.*``, ``retention.<metric>`` and ``lift.<metric>``; what is
-        undefined is left out.
+        ``test.<metric>`` and ``test.calibration_ratio`` with ``_low`` and ``_high``, ``whole.*``, ``valid.log_loss``,
+        ``agreement.*``, ``cost.*``, ``parity.max_difference``, ``compression.*``, ``retention.<metric>`` and
+        ``lift.<metric>``; what is undefined is left out.
         """
         groups = {
-            "test": _intervals(self.quality.metrics),
+            "test": _intervals(self.quality.metrics | {"calibration_ratio": self.quality.calibration_ratio}),
             "whole": self.whole.model_dump() if self.whole else {},
             "valid": {"log_loss": self.valid_log_loss},
             "agreement": self.agreement.model_dump(exclude={"intervals"}) if self.agreement else {},

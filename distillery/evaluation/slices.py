@@ -17,7 +17,7 @@ from distillery.data.schema import as_text
 from distillery.errors import InputError
 from distillery.evaluation._contrast import Contrast, Contrasts
 from distillery.evaluation._resampling import checked_weights
-from distillery.evaluation._rows import RowScores, as_labels, as_probabilities
+from distillery.evaluation._rows import RowScores, as_labels, as_probabilities, ratio_or_nan
 from distillery.evaluation.quality import Estimate
 
 LISTED = 10  # of each kind
@@ -45,6 +45,9 @@ class Slice(BaseModel):
             Student's, with a standard error that lets rows of one group depend on each other.
         loss_increase_elsewhere: the same on all other rows.
         loss_p: of ``loss_increase`` being no larger than elsewhere, corrected in the same way.
+        calibration_ratio, teacher_calibration_ratio: Σp / Σy of its rows, the student's and the teacher's; see
+            `distillery.evaluation.metrics.calibration_ratio`. None where its rows have no success.
+        calibration_p: two-sided, of Σp and Σy being equal for the student but for chance, corrected in the same way.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -62,6 +65,9 @@ class Slice(BaseModel):
     loss_increase: Estimate
     loss_increase_elsewhere: float
     loss_p: float | None
+    calibration_ratio: float | None = None
+    teacher_calibration_ratio: float | None = None
+    calibration_p: float | None = None
 
     @property
     def text(self) -> str:
@@ -78,14 +84,15 @@ class Slice(BaseModel):
 class SliceSearch(BaseModel):
     """The slices found worst among all that were looked at.
 
-    Both lists begin with the slices that are shown to be worse than the rest of the rows: the corrected p value
-    is below 1 - confidence. A small slice may be far off by chance and must not hide those.
+    All lists begin with the slices that are shown to be worse than the rest of the rows, or off: the corrected p
+    value is below 1 - confidence. A small slice may be far off by chance and must not hide those.
 
     Attributes:
         looked_at: how many slices.
         least_rows: smaller ones were left out.
         disagreeing: those with the largest share of rows decided differently, the worst first.
         losing: those whose log loss rose most over the teacher's, the worst first.
+        miscalibrated: those where the student's Σp is farthest from Σy, per row, the worst first.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -94,6 +101,7 @@ class SliceSearch(BaseModel):
     least_rows: int
     disagreeing: tuple[Slice, ...]
     losing: tuple[Slice, ...]
+    miscalibrated: tuple[Slice, ...] = ()
 
 
 Part = dict[str, Any]  # the fields of a `Slice` that say which rows it holds
@@ -107,13 +115,16 @@ class _Looked:
     Attributes:
         parts: which rows each holds.
         rows: how many, ``(S,)``.
-        disagreement, loss: contrasts with all other rows.
+        disagreement, loss, gap: contrasts with all other rows; the gap is the student's p - y.
+        ratios: Σp / Σy of student and teacher ``(S, 2)``.
     """
 
     parts: list[Part]
     rows: np.ndarray
     disagreement: Contrast
     loss: Contrast
+    gap: Contrast
+    ratios: np.ndarray
 
 
 def find_slices(
@@ -145,22 +156,28 @@ def find_slices(
         InputError: an argument is not as said above.
     """
     base = checked_weights(weights, len(features))
-    values, codes = _values(y, teacher_proba, student_proba, len(features)), _group_codes(groups, len(features))
-    kept = base > 0
+    old, new = _scores(y, teacher_proba, student_proba, len(features))
+    values = np.column_stack([old.decided != new.decided, new.log_loss - old.log_loss, new.gap])
+    codes, kept = _group_codes(groups, len(features)), base > 0
     contrasts = Contrasts(values[kept], base[kept], np.unique(codes[kept], return_inverse=True)[1])
+    claims = base[kept] * np.array([one[kept] for one in (new.confidence, new.success, old.confidence, old.success)])
     n = int(kept.sum())
     least = max(LEAST_ROWS, math.ceil(LEAST_SHARE * n))
-    looked = list(_look(features if kept.all() else features[kept], contrasts, least))
+    looked = list(_look(features if kept.all() else features[kept], contrasts, claims, least))
     if not looked:
         return SliceSearch(looked_at=0, least_rows=least, disagreeing=(), losing=())
-    disagreeing, losing = _worst(_joined(looked), n, confidence)
+    disagreeing, losing, miscalibrated = _worst(_joined(looked), n, confidence)
     return SliceSearch(
-        looked_at=sum(len(one.parts) for one in looked), least_rows=least, disagreeing=disagreeing, losing=losing
+        looked_at=sum(len(one.parts) for one in looked),
+        least_rows=least,
+        disagreeing=disagreeing,
+        losing=losing,
+        miscalibrated=miscalibrated,
     )
 
 
-def _values(y: np.ndarray, teacher_proba: np.ndarray, student_proba: np.ndarray, n: int) -> np.ndarray:
-    """Return whether teacher and student decide differently, and how much the log loss rises ``(n, 2)``."""
+def _scores(y: np.ndarray, teacher_proba: np.ndarray, student_proba: np.ndarray, n: int) -> tuple[RowScores, RowScores]:
+    """Score each row of the teacher and of the student."""
     teacher, student = as_probabilities(teacher_proba, n), as_probabilities(student_proba, n)
     if teacher.shape != student.shape or len(y) != n:
         raise InputError(
@@ -168,8 +185,7 @@ def _values(y: np.ndarray, teacher_proba: np.ndarray, student_proba: np.ndarray,
             f" {np.shape(y)}, {teacher.shape} and {student.shape}"
         )
     labels = as_labels(y, teacher.shape[1])
-    old, new = RowScores.of(labels, teacher), RowScores.of(labels, student)
-    return np.column_stack([old.decided != new.decided, new.log_loss - old.log_loss])
+    return RowScores.of(labels, teacher), RowScores.of(labels, student)
 
 
 def _group_codes(groups: np.ndarray | None, n: int) -> np.ndarray:
@@ -180,16 +196,24 @@ def _group_codes(groups: np.ndarray | None, n: int) -> np.ndarray:
     return np.unique(groups, return_inverse=True)[1]
 
 
-def _look(features: pd.DataFrame, contrasts: Contrasts, least: int) -> Iterator[_Looked]:
-    """Contrast the slices of each column that have enough rows, inside and elsewhere."""
+def _look(features: pd.DataFrame, contrasts: Contrasts, claims: np.ndarray, least: int) -> Iterator[_Looked]:
+    """Contrast the slices of each column that have enough rows, inside and elsewhere.
+
+    Args:
+        features: raw columns ``(n, d)``.
+        contrasts: what is contrasted.
+        claims: weighted confidence and success of the student, then of the teacher ``(4, n)``.
+        least: rows that are enough.
+    """
     for name in features:
         codes, parts = _parts(features[name])
         rows = np.bincount(codes, minlength=len(parts))
         enough = np.flatnonzero((rows >= least) & (len(codes) - rows >= least))
         if len(enough):
-            disagreement, loss = (one.at(enough) for one in contrasts.of(codes, len(parts)))
+            disagreement, loss, gap = (one.at(enough) for one in contrasts.of(codes, len(parts)))
+            sums = np.array([np.bincount(codes, claim, len(parts))[enough] for claim in claims])
             kept = [{"column": str(name), **parts[i]} for i in enough]
-            yield _Looked(kept, rows[enough], disagreement, loss)
+            yield _Looked(kept, rows[enough], disagreement, loss, gap, ratio_or_nan(sums[::2], sums[1::2]).T)
 
 
 def _parts(values: pd.Series) -> tuple[np.ndarray, list[Part]]:
@@ -233,12 +257,16 @@ def _joined(looked: list[_Looked]) -> _Looked:
         np.concatenate([one.rows for one in looked]),
         Contrast.joined([one.disagreement for one in looked]),
         Contrast.joined([one.loss for one in looked]),
+        Contrast.joined([one.gap for one in looked]),
+        np.concatenate([one.ratios for one in looked]),
     )
 
 
-def _worst(all_: _Looked, n: int, confidence: float) -> tuple[tuple[Slice, ...], tuple[Slice, ...]]:
-    """Return the worst slices of both kinds."""
-    disagreement_p, loss_p = _corrected(all_.disagreement.p_values()), _corrected(all_.loss.p_values())
+def _worst(all_: _Looked, n: int, confidence: float) -> Iterator[tuple[Slice, ...]]:
+    """Yield the worst slices of each kind: disagreeing, losing, miscalibrated."""
+    disagreement_p, loss_p, gap_p = map(
+        _corrected, (all_.disagreement.p_values(), all_.loss.p_values(), all_.gap.inside_p_values())
+    )
     low, high = all_.loss.inside_interval(confidence)
 
     def slice_at(i: int) -> Slice:
@@ -252,14 +280,15 @@ def _worst(all_: _Looked, n: int, confidence: float) -> tuple[tuple[Slice, ...],
             loss_increase=Estimate(value=float(all_.loss.inside[i]), low=float(low[i]), high=float(high[i])),
             loss_increase_elsewhere=float(all_.loss.outside[i]),
             loss_p=_known(loss_p[i]),
+            calibration_ratio=_known(all_.ratios[i, 0]),
+            teacher_calibration_ratio=_known(all_.ratios[i, 1]),
+            calibration_p=_known(gap_p[i]),
         )
 
-    def listed(p: np.ndarray, contrast: Contrast) -> tuple[Slice, ...]:
+    kinds = ((disagreement_p, all_.disagreement.inside), (loss_p, all_.loss.inside), (gap_p, np.abs(all_.gap.inside)))
+    for p, badness in kinds:
         shown = np.nan_to_num(p, nan=1.0) < 1 - confidence
-        order = np.lexsort([-contrast.inside, ~shown])[:LISTED]
-        return tuple(slice_at(i) for i in order)
-
-    return listed(disagreement_p, all_.disagreement), listed(loss_p, all_.loss)
+        yield tuple(slice_at(i) for i in np.lexsort([-badness, ~shown])[:LISTED])
 
 
 def _corrected(p: np.ndarray) -> np.ndarray:
@@ -275,5 +304,5 @@ def _share(value: float) -> float:
     return float(np.clip(value, 0, 1))  # sums may leave it by a rounding
 
 
-def _known(p: float) -> float | None:
-    return None if np.isnan(p) else float(p)
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)

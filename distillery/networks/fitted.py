@@ -214,10 +214,12 @@ class FittedNetwork:
         return cls(reading, network)
 
     def parameter_count(self) -> ParameterCount:
-        """Count weights and embeddings; bin edges, medians, means and scales come on top."""
-        learnable, table = sum(p.numel() for p in self.network.parameters()), table_of(self.network)
+        """Count weights and embeddings; bin edges, medians, means, scales and running statistics come on top."""
+        learnable = sum(p.numel() for p in self.network.parameters())
+        running = sum(t.numel() for t in self.network.state_dict().values() if t.is_floating_point()) - learnable
+        table = table_of(self.network)
         tables = 0 if table is None else table.table.weight.numel()
-        return ParameterCount(total=learnable + self.reading.size, learnable=learnable, tables=tables)
+        return ParameterCount(total=learnable + running + self.reading.size, learnable=learnable, tables=tables)
 
     def factors(self) -> np.ndarray | None:
         """Return what the factors of a low-rank first layer look at, None where it is no product of two matrices.

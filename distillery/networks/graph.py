@@ -43,6 +43,8 @@ def network_graph(network: Network, reading: Reading, raw: RawColumns) -> str:
             x = _fields(network.encoder, reading.scaler, raw)
         case CanvasEncoder():
             x = _canvas(network.encoder, reading.scaler, raw)
+        case other:  # of a third party
+            raise ExportError(f"networks of {type(other).__name__} must define their ONNX form, got none")
     x = layers_graph(graph, x, layers)
     return graph.add("Sigmoid", x) if network.binary else graph.add("Softmax", x, axis=1)
 

@@ -217,7 +217,9 @@ class Trainer:
         others = [p for name, p in network.named_parameters() if not name.startswith("gates.")]
         undecayed = {"params": gates, "weight_decay": 0.0}  # λ alone closes gates
         groups: list[dict[str, Any]] = [{"params": others}, undecayed]
-        self.optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate, weight_decay=settings.weight_decay)
+        self.optimizer = torch.optim.AdamW(
+            groups, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
+        )  # one pass over large tables, where plain loops take ten
         self.history: list[dict[str, float]] = []
 
     def run(

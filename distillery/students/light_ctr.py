@@ -116,7 +116,7 @@ class LightCTRSpec(TorchSpec):
         return own.reduced(self.embedding, lesson.train.features)
 
     def _fewest(self, lesson: Lesson) -> int:
-        """Return the rows that a category must have among those in memory; a sample of a log does not tell rare ones."""
+        """Return how many rows in memory a category must have; a log's sample cannot tell rare ones."""
         return self.min_count if lesson.train.stream is None else 1
 
     def _reading(self, lesson: Lesson) -> Reading | None:

@@ -20,6 +20,7 @@ from distillery.teachers.kinds import FITTED
 from distillery.teachers.lightgbm import LightGBMSpec as LightGBMSpec
 from distillery.teachers.mlp import MLPTeacherSpec as MLPTeacherSpec
 from distillery.teachers.random_forest import RandomForestSpec as RandomForestSpec
+from distillery.teachers.rechub import RechubSpec as RechubSpec
 from distillery.teachers.registered import OpenModel as OpenModel
 from distillery.teachers.registered import ReadyModel as ReadyModel
 from distillery.teachers.registered import RegisteredSpec as RegisteredSpec
@@ -59,6 +60,7 @@ __all__ = [
     "OpenModel",
     "RandomForestSpec",
     "ReadyModel",
+    "RechubSpec",
     "RegisteredSpec",
     "Teacher",
     "TeacherKind",

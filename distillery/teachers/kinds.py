@@ -11,6 +11,7 @@ from distillery.teachers.deepfm import DeepFMSpec
 from distillery.teachers.lightgbm import LightGBMSpec
 from distillery.teachers.mlp import MLPTeacherSpec
 from distillery.teachers.random_forest import RandomForestSpec
+from distillery.teachers.rechub import RechubSpec
 from distillery.teachers.xgboost import XGBoostSpec
 
 FITTED: Kinds[TeacherKind] = Kinds(
@@ -24,5 +25,6 @@ FITTED: Kinds[TeacherKind] = Kinds(
     CNNTeacherSpec,
     DeepFMSpec,
     DCNv2Spec,
+    RechubSpec,
     group="distillery.teachers",
 )

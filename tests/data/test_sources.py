@@ -59,6 +59,20 @@ def test_flights_have_twenty_columns_known_before_departure(flights_table: Table
     assert not leaks & set(names)
 
 
+def test_ids_are_two_more_columns_of_many_categories(flights_table: Table) -> None:
+    """Of the same flights, in the same splits; a flight number is a name and no quantity."""
+    table = FlightsSpec(rows=20_000, ids=True).load(seed=0)
+    assert table.schema.names == [*FEATURES, "tailnum", "flight"]
+    kinds = {c.name: (c.kind, len(c.categories)) for c in table.schema.columns}
+    assert all(kinds[name][0] == "categorical" and kinds[name][1] > 2000 for name in ("tailnum", "flight"))
+    pd.testing.assert_frame_equal(table.frame.drop(columns=["tailnum", "flight"]), flights_table.frame)
+
+
+def test_the_default_table_is_what_it_was() -> None:
+    """Figures in README are of it."""
+    assert FlightsSpec().load(seed=0).digest == "abb71aa552f16605"
+
+
 def test_a_flight_is_late_beyond_fifteen_minutes(flights: pd.DataFrame) -> None:
     """Flights without an arrival are left out; about a quarter of the rest is late."""
     raw = raw_file("flights.csv.zip")

@@ -8,10 +8,11 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from scipy.stats import rankdata
 from sklearn import metrics as sk
 
 from distillery.errors import InputError
-from distillery.evaluation import METRICS, per_class, point_metrics
+from distillery.evaluation import METRICS, calibration_ratio, per_class, point_metrics
 from distillery.evaluation._rows import as_probabilities
 
 
@@ -54,6 +55,69 @@ def test_direction_matches_its_word(case: Callable[..., tuple[np.ndarray, np.nda
     perfect, reversed_ = np.eye(2)[y], np.eye(2)[1 - y]
     better = point_metrics(y, perfect)[name] > point_metrics(y, reversed_)[name]
     assert better == METRICS[name].bigger_is_better
+
+
+def rank_formula(positive: np.ndarray, score: np.ndarray, weights: np.ndarray) -> float:
+    """The weighted share of pairs of a positive and a negative row that are in order, ties half."""
+    above = score[positive][:, None] - score[~positive]
+    pairs = np.outer(weights[positive], weights[~positive])
+    return float((pairs * ((above > 0) + (above == 0) / 2)).sum() / pairs.sum())
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("ties", [False, True])
+def test_roc_auc_is_the_rank_formula(
+    case: Callable[..., tuple[np.ndarray, np.ndarray]], n_classes: int, weighted: bool, ties: bool
+) -> None:
+    """Mann & Whitney (1947): pair by pair, and without weights by mid-ranks too: (R - m (m + 1) / 2) / (m n)."""
+    y, proba = case(120, n_classes, 7, ties=ties)
+    weights = np.random.default_rng(0).uniform(size=120) if weighted else np.ones(120)
+    classes = [1] if n_classes == 2 else range(n_classes)
+    expected = np.mean([rank_formula(y == k, proba[:, k], weights) for k in classes])
+    value = point_metrics(y, proba, weights)["auc_roc"]
+    assert value == pytest.approx(expected)
+    if n_classes == 2 and not weighted:
+        m, n = (y == 1).sum(), (y == 0).sum()
+        ranks = rankdata(proba[:, 1])[y == 1].sum()
+        assert value == pytest.approx((ranks - m * (m + 1) / 2) / (m * n))
+
+
+@pytest.mark.parametrize("n_classes", [2, 4])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_normalized_entropy_is_one_for_who_knows_the_rates_alone(
+    case: Callable[..., tuple[np.ndarray, np.ndarray]], n_classes: int, weighted: bool
+) -> None:
+    """And the log loss over that of the rates for everyone else."""
+    y, proba = case(200, n_classes, 3)
+    weights = np.random.default_rng(0).uniform(size=200) if weighted else np.ones(200)
+    rates = np.tile(np.bincount(y, weights, n_classes) / weights.sum(), (200, 1))
+    known = point_metrics(y, rates, weights)
+    values = point_metrics(y, proba, weights)
+    assert known["normalized_entropy"] == pytest.approx(1)
+    assert values["normalized_entropy"] == pytest.approx(values["log_loss"] / known["log_loss"])
+
+
+@pytest.mark.filterwarnings("error")
+def test_normalized_entropy_of_one_class_is_undefined() -> None:
+    """There is nothing to be known."""
+    assert math.isnan(point_metrics(np.ones(3, dtype=int), np.full((3, 2), 0.5))["normalized_entropy"])
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("y", "proba", "weights", "ratio"),
+    [
+        ([0, 1, 1], [[0.9, 0.1], [0.6, 0.4], [0.2, 0.8]], None, 1.3 / 2),
+        ([0, 1, 1], [[0.9, 0.1], [0.6, 0.4], [0.2, 0.8]], [1, 2, 0], 0.9 / 2),
+        ([0, 2, 1], [[0.5, 0.3, 0.2], [0.1, 0.2, 0.7], [0.6, 0.2, 0.2]], None, 1.8 / 2),  # decided rightly: two
+        ([0, 0], [[0.9, 0.1], [0.6, 0.4]], None, math.nan),
+    ],
+)
+def test_calibration_ratio_by_hand(y: list[int], proba: object, weights: object, ratio: float) -> None:
+    """Summed confidence over successes; without a success it is undefined."""
+    weights = None if weights is None else np.array(weights)
+    assert calibration_ratio(np.array(y), np.array(proba), weights) == pytest.approx(ratio, nan_ok=True)
 
 
 def test_calibration_error_by_hand() -> None:

@@ -229,6 +229,20 @@ def test_overconfidence_is_claimed_minus_kept():
     assert gap.low < gap.value < gap.high
 
 
+def test_the_calibration_ratio_has_an_interval():
+    """A model that promises a fifth too much; the interval holds what it was made with."""
+    rng = np.random.default_rng(0)
+    truth = rng.uniform(0.05, 0.5, 4000)
+    y = (rng.random(4000) < truth).astype(int)
+    p = 1.2 * truth
+    drawn = Resamples.draw(4000, 200, 0)
+    ratio = measure_quality(y, np.column_stack([1 - p, p]), drawn, CONFIDENCE)[0].calibration_ratio
+    low, value, high = numbers(ratio)
+    assert low < 1.2 < high
+    assert value == pytest.approx(p.sum() / y.sum())
+    assert high - low < 0.2
+
+
 @pytest.mark.parametrize(("change", "constant"), [(0, True), (1e-13, True), (1e-9, False)])
 def test_a_constant_model_is_known(change: float, constant: bool) -> None:
     """The same probabilities for every row, but for arithmetic; rows of no weight do not count."""

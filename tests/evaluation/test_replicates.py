@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from distillery.evaluation import METRICS, Resamples, per_class, point_metrics
+from distillery.evaluation import METRICS, Resamples, calibration_ratio, per_class, point_metrics
 from distillery.evaluation._replicates import replicate_metrics
 
 
@@ -20,6 +20,8 @@ def assert_same_as_one_by_one(y: np.ndarray, proba: np.ndarray, resamples: Resam
         expected = point_metrics(y, proba, weights)
         values = {name: drawn.metrics[name][b] for name in METRICS}
         assert values == pytest.approx(expected, abs=1e-9, nan_ok=True)
+        ratio = calibration_ratio(y, proba, weights)
+        assert drawn.metrics["calibration_ratio"][b] == pytest.approx(ratio, nan_ok=True)
         for k, scores in enumerate(per_class(y, proba, weights)):
             ours = [drawn.by_class[name][b, k] for name in ("precision", "recall", "f1")]
             assert ours == pytest.approx([scores.precision, scores.recall, scores.f1], abs=1e-9)

@@ -66,7 +66,7 @@ def full(card: Callable[..., Scorecard]) -> Scorecard:
 def test_metrics_have_the_documented_names(full: Scorecard) -> None:
     """Every group is there; what is None is not."""
     metrics = full.metrics()
-    expected = {f"test.{name}{end}" for name in METRICS for end in ("", "_low", "_high")}
+    expected = {f"test.{name}{end}" for name in (*METRICS, "calibration_ratio") for end in ("", "_low", "_high")}
     expected |= {"valid.log_loss", "agreement.rate", "agreement.disagreement", "agreement.kl"}
     expected |= {
         "cost.params",

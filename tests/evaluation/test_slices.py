@@ -85,6 +85,31 @@ def test_its_figures_are_those_of_its_rows(rows):
     assert first.loss_increase.value - first.loss_increase.low == pytest.approx(width)
 
 
+def test_a_slice_that_promises_too_much_is_found(rows):
+    """By Σp / Σy, by hand, and the teacher's beside it."""
+    frame, _, rng = rows
+    inside = (frame["carrier"] == "UA").to_numpy()
+    truth = rng.uniform(0.1, 0.5, N)
+    y = (rng.random(N) < truth).astype(int)
+    p = np.where(inside, 1.4 * truth, truth)
+    found = find_slices(frame, y, np.column_stack([1 - truth, truth]), np.column_stack([1 - p, p]))
+    first = found.miscalibrated[0]
+    assert (first.column, first.category) == ("carrier", "UA")
+    assert first.calibration_ratio == pytest.approx(p[inside].sum() / y[inside].sum())
+    assert first.teacher_calibration_ratio == pytest.approx(truth[inside].sum() / y[inside].sum())
+    assert first.calibration_p < 1e-6
+
+
+def test_a_slice_without_a_positive_row_has_no_ratio(rows):
+    """None, and not infinite; the gap is known all the same."""
+    frame, y, _ = rows
+    y = np.where(frame["carrier"] == "UA", 0, y)
+    p = np.full((N, 2), 0.5)
+    first = find_slices(frame, y, p, p).miscalibrated[0]
+    assert (first.category, first.calibration_ratio, first.teacher_calibration_ratio) == ("UA", None, None)
+    assert first.calibration_p < 1e-6
+
+
 def test_every_row_of_a_column_is_in_one_of_its_parts(rows):
     """Four categories and gaps, five ranges and gaps, four values; a constant column has no slice."""
     frame, y, rng = rows

@@ -63,7 +63,12 @@ class Figures:
             for _ in classes
         ]
         metrics = {m: self.estimate() for m in METRICS}
-        quality = Quality(metrics=metrics, per_class=tuple(per_class), overconfidence=self.estimate())
+        quality = Quality(
+            metrics=metrics,
+            per_class=tuple(per_class),
+            overconfidence=self.estimate(),
+            calibration_ratio=self.estimate(),
+        )
         fields: dict[str, Any] = {"kind": "mlp", "label": f"{role} {name}", "rows": 2500, "cost": self.cost()}
         if role != "teacher":
             fields["agreement"] = self.agreement()

