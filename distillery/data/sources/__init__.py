@@ -10,11 +10,12 @@ from distillery.data.sources.diamonds import DiamondsSpec as DiamondsSpec
 from distillery.data.sources.digits import DigitsSpec as DigitsSpec
 from distillery.data.sources.file import FileSpec as FileSpec
 from distillery.data.sources.flights import FlightsSpec as FlightsSpec
+from distillery.data.sources.flights_funnel import FlightsFunnelSpec as FlightsFunnelSpec
 from distillery.data.sources.mnist import MNISTSpec as MNISTSpec
 
 SourceSpec = Annotated[
-    FlightsSpec | FileSpec | DigitsSpec | MNISTSpec | DiamondsSpec,
+    FlightsSpec | FileSpec | DigitsSpec | MNISTSpec | DiamondsSpec | FlightsFunnelSpec,
     Field(discriminator="kind"),
 ]
 
-__all__ = ["DiamondsSpec", "DigitsSpec", "FileSpec", "FlightsSpec", "MNISTSpec", "SourceSpec"]
+__all__ = ["DiamondsSpec", "DigitsSpec", "FileSpec", "FlightsFunnelSpec", "FlightsSpec", "MNISTSpec", "SourceSpec"]
