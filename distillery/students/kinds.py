@@ -14,6 +14,7 @@ from distillery.students.decision_tree import DecisionTreeSpec
 from distillery.students.factorized_mlp import FactorizedMLPSpec
 from distillery.students.logistic_regression import LogisticRegressionSpec
 from distillery.students.mlp import MLPSpec
+from distillery.students.multi_task import MultiTaskSpec
 from distillery.students.sklearn_mlp import SklearnMLPSpec
 from distillery.students.svm import SVMSpec
 
@@ -28,6 +29,7 @@ STUDENTS: Kinds[CandidateSpec] = Kinds(
     SklearnMLPSpec,
     DecisionTreeSpec,
     BoostedSpec,
+    MultiTaskSpec,
     group="distillery.students",
 )
 # A union, because ZenML would build a plain base class itself; the table reads it.
