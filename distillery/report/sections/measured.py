@@ -18,6 +18,7 @@ from distillery.report.sections._tables import (
     metric_title,
     models,
 )
+from distillery.report.sections.targets import per_target
 
 MOST_CLASSES = 40  # listed; the JSON has them all
 MOST_TRIALS = 10
@@ -31,6 +32,7 @@ def quality(writer: Writer) -> Section:
         by_model(writer, METRICS, lambda name, i: _metric(writer, name, i), lambda name: metric_title(writer, name)),
         Paragraph(texts("report.prior", loss=formats.number(prior)), "note") if prior is not None else None,
         definitions(writer, "metric"),
+        *per_target(writer),
         Heading(texts("report.versus_teacher")),
         compared(writer, "versus_teacher"),
         Heading(texts("report.retention")),
