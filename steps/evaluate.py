@@ -76,6 +76,7 @@ def evaluate(
         seed=config.seed,
         scenario=config.name,
         classes=table.schema.classes,
+        tasks=table.schema.tasks,
         valid_y=valid.labels,
         valid_weights=valid.weights,
         prior=table.rows("train").class_shares(table.schema.n_classes),

@@ -17,7 +17,7 @@ import torch
 
 from distillery.data import Table
 from distillery.data.build import Roles, build_table
-from distillery.data.schema import bucket_of
+from distillery.data.schema import Task, bucket_of
 from distillery.data.splits import SplitSpec
 from distillery.distillation.losses import soft_cross_entropy
 from distillery.distillation.soft_labels import to_logits
@@ -50,9 +50,17 @@ def make_table(
     return build_table(raw, Roles(target="y", weight="w" if weight else None), SplitSpec(), seed=0)
 
 
-def make_image(**shape: Any) -> Table:
+def make_image(*, make: Callable[..., Table] = make_table, **shape: Any) -> Table:
     """The same table for kinds that take numbers only: its three numeric columns are the pixels."""
-    return make_table(**{**shape, "numeric": True, "categorical": False, "level": 1.0})
+    return make(**{**shape, "numeric": True, "categorical": False, "level": 1.0})
+
+
+def make_funnel(**shape: Any) -> Table:
+    """The same table for kinds that need several targets: whether y is at least 1, at least 2 and so on."""
+    table = make_table(**shape)
+    classes = table.schema.classes
+    tasks = tuple(Task(name=f"least_{k}", positive=classes[k:]) for k in range(1, len(classes)))
+    return Table(table.schema.model_copy(update={"tasks": tasks}), table.frame)
 
 
 @dataclass(frozen=True)

@@ -10,14 +10,14 @@ import pytest
 from distillery.data import Table
 from distillery.distillation import SoftLabelsSpec, generate_soft_labels
 from distillery.students import Lesson, lesson_of, load_student
-from tests.checks import make_image, make_table
+from tests.checks import make_funnel, make_image
 from tests.test_models import STUDENT_SPECS, TEACHER_SPECS
 
 
 @cache
 def lesson_by(teacher: str, classes: int, *, image: bool) -> tuple[Table, Lesson]:
-    """A teacher's cross-fitted lesson; fitted once for all students."""
-    table = (make_image if image else make_table)(classes=classes)
+    """A teacher's cross-fitted lesson; fitted once for all students. Any kind can learn a funnel."""
+    table = make_image(classes=classes, make=make_funnel) if image else make_funnel(classes=classes)
     spec = TEACHER_SPECS[teacher]
 
     def fit(train, valid):

@@ -22,6 +22,7 @@ from distillery.students import (
     LightCTRSpec,
     LogisticRegressionSpec,
     MLPSpec,
+    MultiTaskSpec,
     SklearnMLPSpec,
     SVMSpec,
     load_student,
@@ -35,15 +36,17 @@ from distillery.teachers import (
     EnsembleSpec,
     LightGBMSpec,
     MLPTeacherSpec,
+    MultiTaskTeacherSpec,
     RandomForestSpec,
     RechubSpec,
     XGBoostSpec,
     load_teacher,
 )
-from tests.checks import Case, all_checks, check_exported_file_agrees, make_image, make_table
+from tests.checks import Case, all_checks, check_exported_file_agrees, make_funnel, make_image, make_table
 from tests.terminal import error_terminal, screen
 
 QUICK: dict[str, Any] = {"epochs": 15, "batch_size": 32, "learning_rate": 1e-2}
+FEW: dict[str, Any] = {**QUICK, "epochs": 8, "learning_rate": 2e-2}
 IMAGE: dict[str, Any] = {"shape": (1, 1, 3), "channels": (4,), "units": 16}
 TEACHER_SPECS = {
     "xgboost": XGBoostSpec(trees=60, patience=20, learning_rate=0.2, depth=4, threads=1, min_child_weight=1),
@@ -61,6 +64,7 @@ TEACHER_SPECS = {
     "deepfm": DeepFMSpec(embedding=4, widths=(16,), bins=8, frequencies=1, **QUICK),
     "dcn_v2": DCNv2Spec(embedding=4, widths=(16,), rank=4, bins=8, **QUICK),
     "rechub": RechubSpec(embedding=4, widths=(16,), bins=8, **QUICK),
+    "multi_task": MultiTaskTeacherSpec(widths=(16, 8), tower=(8,), bins=8, **FEW),
 }
 STUDENT_SPECS = {
     "logistic_regression": LogisticRegressionSpec(),
@@ -72,12 +76,13 @@ STUDENT_SPECS = {
     "sklearn_mlp": SklearnMLPSpec(widths=(8,), batch_size=32, epochs=15, learning_rate=1e-2),
     "decision_tree": DecisionTreeSpec(),
     "boosted": BoostedSpec(trees=30, threads=1),
+    "multi_task": MultiTaskSpec(architecture="esmm", widths=(16,), tower=(8,), bins=8, augment=None, **FEW),
 }
 
 
 def maker(spec: Any) -> Any:
     """What makes tables that this kind takes."""
-    return make_image if spec.kind == "cnn" else make_table
+    return {"cnn": make_image, "multi_task": make_funnel}.get(spec.kind, make_table)
 
 
 def teacher_case(spec: Any) -> Case:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ import pandas as pd
 from distillery.data.schema import Column, ColumnKind, Label, Schema, as_numeric, as_text
 from distillery.data.splits import SplitSpec, assign_splits
 from distillery.data.table import SPLIT_COLUMN, Table
+from distillery.data.targets import Joint, join_targets
 from distillery.errors import DataError, did_you_mean, shortlist
 
 MOST_CLASSES = 100  # a numeric target with more values than this may be a measurement
@@ -28,9 +29,11 @@ class Roles:
         drop: columns left out.
         privileged: features known to the teacher only.
         kinds: overrides of the inferred column kinds.
+        targets: instead of ``target``, several binary ones; see `distillery.data.targets`.
+        funnel: whether each of these needs the one before.
     """
 
-    target: str
+    target: str = ""
     positive: Label | None = None
     group: str | None = None
     time: str | None = None
@@ -38,12 +41,14 @@ class Roles:
     drop: Sequence[str] = ()
     privileged: Sequence[str] = ()
     kinds: dict[str, ColumnKind] = field(default_factory=dict)
+    targets: Sequence[str] = ()
+    funnel: bool = True
 
     @property
     def named(self) -> list[str]:
         """Every column the roles name."""
         single = [c for c in (self.group, self.time, self.weight) if c is not None]
-        return [self.target, *single, *self.drop, *self.privileged, *self.kinds]
+        return [*(self.targets or [self.target]), *single, *self.drop, *self.privileged, *self.kinds]
 
 
 def build_table(
@@ -61,10 +66,15 @@ def build_table(
 
     Raises:
         DataError: no rows, column names that are no text or repeat, a named column is absent, a
-            column is empty or infinite or a date, the target has one class, or the split cannot be made.
+            column is empty or infinite or a date, the target has one class, several targets do not fit
+            together, or the split cannot be made.
     """
     split_column = split.column if isinstance(split, SplitSpec) else None
     _check_columns(raw, roles, split_column)
+    joint: Joint | None = None
+    if roles.targets:
+        raw, joint = join_targets(raw, roles.targets, funnel=roles.funnel)
+        roles = replace(roles, target=joint.name, targets=())
     if rows is not None and rows < len(raw):
         raw = raw.sample(n=rows, random_state=seed).sort_index()
     raw = _without_pandas_categories(raw.reset_index(drop=True), roles)
@@ -75,7 +85,7 @@ def build_table(
     if not features:
         raise DataError("a table must have at least one feature column, got none")
     columns = {name: read_column(raw[name], roles.kinds.get(name)) for name in features}
-    classes = read_classes(raw[roles.target], roles)
+    classes = read_classes(raw[roles.target], roles, joint)
     splits = split
     if isinstance(split, SplitSpec):
         splits = assign_splits(raw, split, target=roles.target, group=roles.group, time=roles.time, seed=seed)
@@ -92,6 +102,7 @@ def build_table(
         group=roles.group,
         time=roles.time,
         weight=roles.weight,
+        tasks=joint.tasks if joint else (),
     )
     return Table(schema, frame)
 
@@ -107,7 +118,7 @@ def _check_columns(raw: pd.DataFrame, roles: Roles, split_column: str | None) ->
         raise DataError(f"column names must differ, got {shortlist(map(repr, raw.columns[raw.columns.duplicated()]))}")
     for name in [*roles.named, *([split_column] if split_column else [])]:
         if name not in raw.columns:
-            what = "target column" if name == roles.target else "column"
+            what = "target column" if name in (roles.target, *roles.targets) else "column"
             raise DataError(
                 f"{what} {name!r} is not in the table{did_you_mean(name, known) or ';'}"
                 f" The columns are {shortlist(known, 60)}"
@@ -121,12 +132,15 @@ def _without_pandas_categories(raw: pd.DataFrame, roles: Roles) -> pd.DataFrame:
     return raw.assign(**{name: raw[name].to_numpy() for name in coded})
 
 
-def read_classes(target: pd.Series, roles: Roles) -> tuple[Label, ...]:
+def read_classes(target: pd.Series, roles: Roles, joint: Joint | None = None) -> tuple[Label, ...]:
     """Return the classes of a target in order, the positive one last where it is named.
 
     Raises:
         DataError: it holds dates or measurements, has one class, or lacks the positive one.
     """
+    if joint is not None:
+        joint.check_present(target)
+        return joint.classes
     if _holds_dates(target):
         raise DataError(f"target {roles.target!r} must hold classes, got dates")
     found = [_plain(value) for value in pd.unique(target.dropna())]

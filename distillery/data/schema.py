@@ -51,6 +51,20 @@ class Column(BaseModel):
         return (*self.categories, *(f"{BUCKET}{i}" for i in range(self.buckets)))
 
 
+class Task(BaseModel):
+    """One of several binary targets that the target's classes are combinations of.
+
+    Attributes:
+        name: the target's.
+        positive: the classes in which it is 1.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    positive: tuple[Label, ...]
+
+
 class Schema(BaseModel):
     """What a table's columns mean.
 
@@ -62,6 +76,7 @@ class Schema(BaseModel):
         group: rows with one value of it must stay in one split.
         time: orders the rows; neither ``group`` nor ``time`` is a feature.
         weight: a row's weight in training and evaluation.
+        tasks: the binary targets that the classes are combinations of; none where the target is just one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -72,6 +87,7 @@ class Schema(BaseModel):
     group: str | None = None
     time: str | None = None
     weight: str | None = None
+    tasks: tuple[Task, ...] = ()
 
     @property
     def n_classes(self) -> int:
@@ -105,9 +121,26 @@ class Schema(BaseModel):
         return [*self.numeric, *self.categorical]
 
     @property
+    def members(self) -> np.ndarray:
+        """Whether each task is 1 in each class ``(T, K)`` bool."""
+        flags = [[label in task.positive for label in self.classes] for task in self.tasks]
+        return np.array(flags, dtype=bool).reshape(len(self.tasks), self.n_classes)
+
+    @property
+    def funnel(self) -> bool:
+        """Whether each task can be 1 only where the one before is: T + 1 classes, one per stage that is reached."""
+        stages = np.tri(self.n_classes, dtype=bool)[:, 1:].T
+        return bool(self.tasks) and np.array_equal(self.members, stages)
+
+    def marginals(self, proba: np.ndarray) -> np.ndarray:
+        """Return each task's probability ``(n, T)`` of class probabilities ``(n, K)``."""
+        return np.asarray(proba @ self.members.T.astype(np.float64))
+
+    @property
     def digest(self) -> str:
         """The first 16 hex digits of the schema's SHA-256."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
+        new = set() if self.tasks else {"tasks"}  # left out where there are none: digests of old tables stay
+        return hashlib.sha256(self.model_dump_json(exclude=new).encode()).hexdigest()[:16]
 
     def encode_labels(self, target: pd.Series) -> np.ndarray:
         """Turn target values into class indices, ``(n,)`` int64.

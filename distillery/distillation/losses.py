@@ -159,6 +159,22 @@ def _check(student: Tensor, teacher: Tensor, y: Tensor, alpha: float | Tensor, t
         raise ValueError(f"temperature must be positive and finite, got {temperature}")
 
 
+def marginal_logits(z: Tensor, members: Tensor) -> Tensor:
+    """Return a binary target's two-class logits ``(batch, 2)`` from those of classes it is a part of.
+
+    Each is the logarithm of a sum over classes, so that a softmax gives the classes' probabilities summed up.
+
+    Args:
+        z: logits ``(batch, K)``.
+        members: whether the target is 1 in a class ``(K,)`` bool; some must be, and some not.
+
+    >>> z = torch.tensor([[0.2, 0.3, 0.5]]).log()
+    >>> [round(p, 4) for p in marginal_logits(z, torch.tensor([False, True, True])).softmax(1)[0].tolist()]
+    [0.2, 0.8]
+    """
+    return torch.stack([z[:, ~members].logsumexp(dim=1), z[:, members].logsumexp(dim=1)], dim=1)
+
+
 def binary_logits(z: Tensor) -> Tensor:
     """Return the two-class logits ``[0, z]``, ``(batch, 2)``, of single logits ``(batch, 1)``."""
     return torch.cat([torch.zeros_like(z), z], dim=-1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, final
 
@@ -11,7 +11,7 @@ import pandas as pd
 from pydantic import Field
 
 from distillery.data.rows import Stream
-from distillery.data.schema import Label
+from distillery.data.schema import Label, Task
 from distillery.errors import InputError
 from distillery.evaluation._resampling import Resamples
 from distillery.evaluation._rows import RowScores, as_labels
@@ -19,18 +19,10 @@ from distillery.evaluation.agreement import measure_agreement
 from distillery.evaluation.cost import Cost, compression, measure_cost
 from distillery.evaluation.entries import Entry, check_entries, checked
 from distillery.evaluation.importance import Importance, measure_importance
-from distillery.evaluation.metrics import METRICS
-from distillery.evaluation.quality import (
-    Comparison,
-    Estimate,
-    ModelReplicates,
-    Quality,
-    measure_quality,
-    paired_difference,
-    paired_ratio,
-)
+from distillery.evaluation.quality import Comparison, Estimate, ModelReplicates, Quality, measure_quality
 from distillery.evaluation.scorecard import Role, Scorecard, Scorecards
 from distillery.evaluation.slices import SliceSearch, find_slices
+from distillery.evaluation.targets import TargetMeasured, TargetScore, differences, measure_targets, ratios
 from distillery.evaluation.whole import WholeScores, measure_whole
 from distillery.export import Parity, measure_parity
 from distillery.progress import bar
@@ -65,6 +57,7 @@ class _Exam:
     weights: np.ndarray | None
     groups: np.ndarray | None
     n_classes: int
+    members: Mapping[str, np.ndarray]
     resamples: Resamples
     spec: EvaluationSpec
     seed: int
@@ -79,6 +72,7 @@ class _Measured:
     proba: np.ndarray
     quality: Quality
     replicates: ModelReplicates
+    targets: Mapping[str, TargetMeasured]
     valid_log_loss: float | None
     whole: WholeScores | None
     cost: Cost | None
@@ -87,16 +81,19 @@ class _Measured:
 
     def minus(self, other: _Measured | None, confidence: float) -> dict[str, Comparison]:
         """Compare every metric; with nothing where there is no other."""
-        if other is None:
-            return {}
-        return {m: paired_difference(self.replicates, other.replicates, m, confidence) for m in METRICS}
+        return {} if other is None else differences(self.replicates, other.replicates, confidence)
 
     def over(self, other: _Measured | None, confidence: float) -> dict[str, Estimate]:
-        """Divide the metrics where bigger is better; a ratio of losses is no share of anything."""
-        if other is None:
-            return {}
-        names = [m.name for m in METRICS.values() if m.bigger_is_better]
-        return {m: paired_ratio(self.replicates, other.replicates, m, confidence) for m in names}
+        """Divide the metrics where bigger is better."""
+        return {} if other is None else ratios(self.replicates, other.replicates, confidence)
+
+    def scores(self, teacher: _Measured | None, control: _Measured | None, confidence: float) -> dict[str, TargetScore]:
+        """Return how it does on each of several targets."""
+
+        def of(other: _Measured | None, name: str) -> TargetMeasured | None:
+            return None if other is None else other.targets[name]
+
+        return {n: one.score(of(teacher, n), of(control, n), confidence) for n, one in self.targets.items()}
 
     def saves(self, other: _Measured | None) -> dict[str, float]:
         """Return the compression; nothing where either's cost is unknown."""
@@ -116,6 +113,7 @@ def evaluate_models(
     seed: int,
     scenario: str,
     classes: Sequence[Label],
+    tasks: Sequence[Task] = (),
     valid_y: np.ndarray | None = None,
     valid_weights: np.ndarray | None = None,
     prior: np.ndarray | None = None,
@@ -135,6 +133,7 @@ def evaluate_models(
         seed: of the resamples, and of the shuffles behind importances.
         scenario: what the run is about.
         classes: the K class labels, in probability order.
+        tasks: the binary targets that these are combinations of, to be measured one by one too.
         valid_y: class indices of the validation rows, for ``valid_log_loss``.
         valid_weights: their weights, or None.
         prior: class shares of the training rows ``(K,)``, for ``prior_log_loss``.
@@ -149,9 +148,10 @@ def evaluate_models(
         raise InputError(f"features must have one row for each of {len(y)} labels, got {len(features)}")
     labels = as_labels(y, len(classes))
     resamples = Resamples.draw(len(labels), spec.replicates, seed, groups, weights)
-    exam = _Exam(features, labels, weights, groups, len(classes), resamples, spec, seed)
     here = [entry if entry.model is not None else None for entry in entries]
     whole = [None] * len(entries) if stream is None else measure_whole(here, stream)
+    members = {task.name: np.array([label in task.positive for label in classes]) for task in tasks}
+    exam = _Exam(features, labels, weights, groups, len(classes), members, resamples, spec, seed)
     measured = []
     with bar(len(entries), "measuring", unit="model") as advance:
         for entry, scores in zip(entries, whole, strict=True):
@@ -179,7 +179,10 @@ def _measure(entry: Entry, exam: _Exam, valid_log_loss: float | None, whole: Who
     parity = None
     if entry.model is not None and entry.deployed is not None:
         parity = measure_parity(entry.model, entry.deployed, features)
-    return _Measured(entry, proba, quality, replicates, valid_log_loss, whole, cost, parity, _importance(entry, exam))
+    targets = measure_targets(exam.y, proba, exam.members, exam.resamples, spec.confidence)
+    return _Measured(
+        entry, proba, quality, replicates, targets, valid_log_loss, whole, cost, parity, _importance(entry, exam)
+    )
 
 
 def _importance(entry: Entry, exam: _Exam) -> Importance | None:
@@ -242,6 +245,7 @@ def _card(one: _Measured, measured: Sequence[_Measured], exam: _Exam) -> Scoreca
         versus_baseline=one.minus(baseline, confidence),
         versus_staged=one.minus(staged, confidence),
         compression=one.saves(teacher),
+        targets=one.scores(teacher, control, confidence),
         slices=_slices(one, teacher, exam),
         importance=one.importance,
     )

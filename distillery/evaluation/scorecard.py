@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from typing import Literal
 
@@ -15,6 +16,7 @@ from distillery.evaluation.cost import Cost
 from distillery.evaluation.importance import Importance
 from distillery.evaluation.quality import Comparison, Estimate, Quality
 from distillery.evaluation.slices import SliceSearch
+from distillery.evaluation.targets import TargetScore
 from distillery.evaluation.whole import WholeScores
 from distillery.export import Parity
 
@@ -44,6 +46,7 @@ class Scorecard(BaseModel):
         versus_baseline: score minus the baseline's score; students only.
         versus_staged: score minus the staged model's score.
         compression: 1 - cost / teacher's cost.
+        targets: by name, where the classes are combinations of several binary targets, how it does on each.
         slices: where it differs from the teacher; students only.
         importance: of each raw column; teacher and students only.
     """
@@ -69,6 +72,7 @@ class Scorecard(BaseModel):
     versus_baseline: dict[str, Comparison] = Field(default_factory=dict)
     versus_staged: dict[str, Comparison] = Field(default_factory=dict)
     compression: dict[str, float] = Field(default_factory=dict)
+    targets: dict[str, TargetScore] = Field(default_factory=dict)
     slices: SliceSearch | None = None
     importance: Importance | None = None
 
@@ -90,6 +94,13 @@ class Scorecard(BaseModel):
             "retention": {name: estimate.value for name, estimate in self.retention.items()},
             "lift": {name: comparison.difference.value for name, comparison in self.lift.items()},
         }
+        for target, score in self.targets.items():
+            name = re.sub(r"[^\w.-]", "_", target)  # what a tracker takes
+            groups |= {
+                f"test.{name}": _intervals(score.quality.metrics),
+                f"retention.{name}": {metric: estimate.value for metric, estimate in score.retention.items()},
+                f"lift.{name}": {metric: one.difference.value for metric, one in score.lift.items()},
+            }
         return dict(_defined(groups))
 
 

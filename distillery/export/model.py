@@ -14,7 +14,7 @@ import pandas as pd
 from google.protobuf.message import DecodeError
 
 from distillery.data import Schema
-from distillery.data.schema import Column, Label, as_text
+from distillery.data.schema import Column, Label, Task, as_text
 from distillery.errors import ArtifactError, InputError, one_line
 from distillery.export.graph import FLOAT, Graph, tensor_of
 from distillery.export.raw import CATEGORICAL, NUMERIC, ROWS, Form, RawColumns
@@ -81,6 +81,7 @@ def to_onnx(model: Exportable, *, form: Form = "columns") -> OnnxModel:
         "classes": list(schema.classes),
         "schema_digest": schema.digest,
         "texts": [c.name for c in schema.categorical if not _numbers_alone(c.categories)],
+        **({"tasks": [task.model_dump(mode="json") for task in schema.tasks]} if schema.tasks else {}),
     }
     onnx.helper.set_model_props(built, {INTERFACE: json.dumps(interface)})
     return OnnxModel(built.SerializeToString())
@@ -139,7 +140,9 @@ class OnnxModel:
         except (KeyError, ValueError, DecodeError) as error:
             raise ArtifactError(f"the file must be an ONNX model exported by Distillery, got {error!r}") from error
         columns = tuple(Column(**column) for column in interface["columns"])
-        self.schema = Schema(columns=columns, target=interface["target"], classes=tuple(interface["classes"]))
+        tasks = tuple(Task.model_validate(task) for task in interface.get("tasks", ()))
+        classes = tuple(interface["classes"])
+        self.schema = Schema(columns=columns, target=interface["target"], classes=classes, tasks=tasks)
         self.schema_digest: str = interface["schema_digest"]
         self.form: Form = interface["form"]
         self.texts = frozenset(interface["texts"])

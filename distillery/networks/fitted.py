@@ -26,7 +26,16 @@ from distillery.networks.network import ColumnEncoder, Encoder, FieldEncoder, Ne
 from distillery.networks.reading import Reading
 from distillery.networks.settings import EncodingFields, Stage, TrainingFields
 from distillery.networks.streaming import Streamed
-from distillery.networks.training import HARD_LABELS, PREDICT_ROWS, Batches, Objective, OnEpoch, Trainer, predict
+from distillery.networks.training import (
+    HARD_LABELS,
+    PREDICT_ROWS,
+    Batches,
+    Members,
+    Objective,
+    OnEpoch,
+    Trainer,
+    predict,
+)
 
 WEIGHTS = "weights.safetensors"
 STRATA = 10  # a number's deciles
@@ -48,6 +57,10 @@ class NetworkFields(EncodingFields, TrainingFields):
     ) -> Reading:
         """Learn how raw rows are read; see `Reading.learn`."""
         return Reading.learn(self, schema, train, soft, positions=positions)
+
+    def members(self, schema: Schema) -> Members | None:
+        """Return which classes each of several targets has, where each has a loss of its own; see `Objective`."""
+        return None
 
     def build(self, reading: Reading) -> Network:
         """Return the network with fresh weights."""

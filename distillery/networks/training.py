@@ -14,12 +14,13 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from distillery.data import Rows
-from distillery.distillation.losses import LossKind, distillation_loss
+from distillery.distillation.losses import LossKind, distillation_loss, marginal_logits
 from distillery.errors import TrainingError
 from distillery.networks.settings import Stage, TrainingFields
 from distillery.progress import bar
 
 Inputs = tuple[Tensor, ...]
+Members = tuple[tuple[bool, ...], ...]
 OnEpoch = Callable[[int, dict[str, float]], None]
 PREDICT_ROWS = 16_384  # rows at once: bounds the memory of a large prediction
 
@@ -139,7 +140,8 @@ def predict(network: nn.Module, inputs: Inputs) -> Tensor:
 class Objective:
     """What is minimised: α · soft + hard_weight · cross entropy; resampled rows have no hard part.
 
-    By default hard_weight is 1 − α.
+    By default hard_weight is 1 − α. With ``members``, which say of each of T targets in which of the K classes it
+    is 1, it is the sum of that over the targets, each of two classes.
     """
 
     alpha: float
@@ -147,14 +149,31 @@ class Objective:
     loss: LossKind = "kl"
     temperature: float = 1.0
     beta: float = 1.0
+    members: Members | None = None
+
+    @property
+    def on_hard_labels(self) -> Objective:
+        """The same targets on hard labels alone."""
+        return Objective(alpha=0.0, members=self.members)
 
     def __call__(self, z: Tensor, batch: Batches) -> Tensor:
         """Return the mean loss of a batch, in nats per row."""
+        soft = z.detach() if batch.soft is None else batch.soft
+        if self.members is None:
+            return self._loss(z, soft, batch.y, batch)
+        targets = [torch.tensor(flags, device=z.device) for flags in self.members]
+        losses = [
+            self._loss(marginal_logits(z, one), marginal_logits(soft, one), one[batch.y].long(), batch)
+            for one in targets
+        ]
+        return torch.stack(losses).sum()
+
+    def _loss(self, z: Tensor, soft: Tensor, y: Tensor, batch: Batches) -> Tensor:
         hard_weight = 1 - self.alpha if self.hard_weight is None else self.hard_weight
         return distillation_loss(
             z,
-            z.detach() if batch.soft is None else batch.soft,
-            batch.y,
+            soft,
+            y,
             alpha=1 - batch.real * (1 - self.alpha),
             hard_weight=batch.real * hard_weight,
             temperature=self.temperature,
@@ -272,7 +291,7 @@ class Trainer:
     def _validate(self, network: nn.Module) -> dict[str, float]:
         """Measure the objective, which has less noise than hard labels alone, and the log loss."""
         z = predict(network, self.valid.inputs)
-        objective = HARD_LABELS if self.valid.soft is None else self.objective
+        objective = self.objective.on_hard_labels if self.valid.soft is None else self.objective
         losses = {"valid_loss": objective, "valid_log_loss": HARD_LABELS}
         return {name: float(measure(z, self.valid)) for name, measure in losses.items()}
 

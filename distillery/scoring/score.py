@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 
-from distillery.data.schema import Label
+from distillery.data.schema import Label, Task
 from distillery.errors import DataError, shortlist
 from distillery.export import OnnxModel
 from distillery.export.model import output_name
@@ -63,10 +63,11 @@ class Scored(BaseModel):
 def score_files(model: OnnxModel, config: ScoreConfig, *, version: str, progress: Callable[[str], None]) -> Scored:
     """Score the rows of `config.input` into `config.output`.
 
-    The output has the key columns, ``probability_<class>`` (float32) for every class, ``prediction`` (the most
-    probable class) and ``model_version``; its rows stand as those of the input. It gets its name when it is
-    complete. A run that was stopped goes on at its first unfinished chunk when it is started again, unless
-    the model, the input or what else decides the output has changed.
+    The output has the key columns, ``probability_<class>`` (float32) for every class, of several targets
+    ``target_<name>`` too (how likely each is 1), ``prediction`` (the most probable class) and ``model_version``;
+    its rows stand as those of the input. It gets its name when it is complete. A run that was stopped goes on at
+    its first unfinished chunk when it is started again, unless the model, the input or what else decides the
+    output has changed.
 
     Args:
         model: what was exported.
@@ -186,6 +187,8 @@ class Job:
         columns = {key: as_type(chunk[key], kind) for key, kind in self.key_types.items()}
         for k, label in enumerate(classes):
             columns[output_name(label)] = pa.array(proba[:, k].astype(np.float32))
+        for task, p in zip(self.model.schema.tasks, self.model.schema.marginals(proba).T, strict=True):
+            columns[target_name(task)] = pa.array(p.astype(np.float32))
         columns[PREDICTION] = labels_of(classes).take(pa.array(proba.argmax(axis=1)))
         columns[VERSION] = pa.repeat(self.version, len(frame))
         return pa.table(columns)
@@ -197,7 +200,7 @@ def job_of(model: OnnxModel, config: ScoreConfig, version: str) -> Job:
     Raises:
         DataError: a file is absent, empty or unreadable, or does not fit the model; lists every difference.
     """
-    outputs = {PREDICTION, VERSION, *map(output_name, model.schema.classes)}
+    outputs = {PREDICTION, VERSION, *map(output_name, model.schema.classes), *map(target_name, model.schema.tasks)}
     taken = sorted(outputs & set(config.keys))
     if taken:
         raise DataError(f"keys must not be named as the scores are, got {shortlist(map(repr, taken))}")
@@ -224,6 +227,11 @@ def type_of_key(key: str, files: list[InputFile]) -> pa.DataType:
 def as_type(values: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
     """Return values as they are; only those of a file that has none take a type."""
     return values if values.type == kind else values.cast(kind)
+
+
+def target_name(task: Task) -> str:
+    """Return what the column of a target's probability is called."""
+    return f"target_{task.name}"
 
 
 def labels_of(classes: tuple[Label, ...]) -> pa.Array:

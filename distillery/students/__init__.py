@@ -24,6 +24,7 @@ from distillery.students.kinds import StudentSpec as StudentSpec
 from distillery.students.light_ctr import LightCTRSpec as LightCTRSpec
 from distillery.students.logistic_regression import LogisticRegressionSpec as LogisticRegressionSpec
 from distillery.students.mlp import MLPSpec as MLPSpec
+from distillery.students.multi_task import MultiTaskSpec as MultiTaskSpec
 from distillery.students.search import SearchSpec as SearchSpec
 from distillery.students.search import Trial as Trial
 from distillery.students.sklearn_mlp import SklearnMLPSpec as SklearnMLPSpec
@@ -51,6 +52,7 @@ __all__ = [
     "LightCTRSpec",
     "LogisticRegressionSpec",
     "MLPSpec",
+    "MultiTaskSpec",
     "SVMSpec",
     "SearchSpec",
     "Selected",

@@ -15,6 +15,7 @@ from distillery.students.factorized_mlp import FactorizedMLPSpec
 from distillery.students.light_ctr import LightCTRSpec
 from distillery.students.logistic_regression import LogisticRegressionSpec
 from distillery.students.mlp import MLPSpec
+from distillery.students.multi_task import MultiTaskSpec
 from distillery.students.sklearn_mlp import SklearnMLPSpec
 from distillery.students.svm import SVMSpec
 
@@ -30,6 +31,7 @@ STUDENTS: Kinds[CandidateSpec] = Kinds(
     SklearnMLPSpec,
     DecisionTreeSpec,
     BoostedSpec,
+    MultiTaskSpec,
     group="distillery.students",
 )
 # A union, because ZenML would build a plain base class itself; the table reads it.

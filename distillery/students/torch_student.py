@@ -60,7 +60,8 @@ class TorchSpec(NetworkFields, SoftFields, CandidateSpec, ABC):
             DataError: more columns are to be selected than there are.
         """
         self._check(lesson)
-        objective = Objective(self.alpha, self.hard_weight, self.loss, self.temperature, self.dkd_beta)
+        members = self.members(lesson.schema)
+        objective = Objective(self.alpha, self.hard_weight, self.loss, self.temperature, self.dkd_beta, members)
         strata = strata_of(self.sampling, lesson.schema, lesson.train)
         with torch.random.fork_rng():
             torch.manual_seed(seed)

@@ -19,6 +19,7 @@ from distillery.teachers.ensemble import EnsembleTeacher as EnsembleTeacher
 from distillery.teachers.kinds import FITTED
 from distillery.teachers.lightgbm import LightGBMSpec as LightGBMSpec
 from distillery.teachers.mlp import MLPTeacherSpec as MLPTeacherSpec
+from distillery.teachers.multi_task import MultiTaskTeacherSpec as MultiTaskTeacherSpec
 from distillery.teachers.random_forest import RandomForestSpec as RandomForestSpec
 from distillery.teachers.rechub import RechubSpec as RechubSpec
 from distillery.teachers.registered import OpenModel as OpenModel
@@ -57,6 +58,7 @@ __all__ = [
     "EnsembleTeacher",
     "LightGBMSpec",
     "MLPTeacherSpec",
+    "MultiTaskTeacherSpec",
     "OpenModel",
     "RandomForestSpec",
     "ReadyModel",

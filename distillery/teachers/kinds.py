@@ -10,6 +10,7 @@ from distillery.teachers.dcn_v2 import DCNv2Spec
 from distillery.teachers.deepfm import DeepFMSpec
 from distillery.teachers.lightgbm import LightGBMSpec
 from distillery.teachers.mlp import MLPTeacherSpec
+from distillery.teachers.multi_task import MultiTaskTeacherSpec
 from distillery.teachers.random_forest import RandomForestSpec
 from distillery.teachers.rechub import RechubSpec
 from distillery.teachers.xgboost import XGBoostSpec
@@ -26,5 +27,6 @@ FITTED: Kinds[TeacherKind] = Kinds(
     DeepFMSpec,
     DCNv2Spec,
     RechubSpec,
+    MultiTaskTeacherSpec,
     group="distillery.teachers",
 )

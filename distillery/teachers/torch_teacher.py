@@ -14,7 +14,7 @@ from distillery.data import Rows, Schema
 from distillery.data.model import ParameterCount
 from distillery.data.saved import header_files, read_schema
 from distillery.export import RawColumns
-from distillery.networks import FieldVectors, FittedNetwork, NetworkFields, Pupil
+from distillery.networks import FieldVectors, FittedNetwork, NetworkFields, Objective, Pupil
 from distillery.networks.fitted import WEIGHTS, strata_of
 from distillery.teachers.base import Teacher, TeacherKind
 
@@ -33,7 +33,8 @@ class TorchTeacherSpec(NetworkFields, TeacherKind, ABC):
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             strata = strata_of(self.sampling, schema, train)
-            fitted, history = Pupil.of(self, schema, train, valid, strata=strata).taught(self)
+            objective = Objective(alpha=0.0, members=self.members(schema))
+            fitted, history = Pupil.of(self, schema, train, valid, strata=strata).taught(self, objective)
         teacher = TorchTeacher(self, fitted)
         teacher.history = tuple(history)
         return teacher

@@ -15,6 +15,7 @@ from distillery.data.drift import ColumnDrift, DriftReport, SplitDrift
 from distillery.evaluation import COSTS, METRICS, Agreement, Estimate
 from distillery.evaluation.importance import ColumnImportance, Importance
 from distillery.evaluation.slices import Slice, SliceSearch
+from distillery.evaluation.targets import TargetScore
 from distillery.promotion import StagedModel, Verdict
 from distillery.report import formats
 from distillery.report.findings import conclude
@@ -75,10 +76,24 @@ def rich_report(make: Make, **changes: Any) -> Report:
     slices = SliceSearch(looked_at=77, least_rows=30, disagreeing=(found,), losing=(found,), miscalibrated=(found,))
     importance = Importance(rows=900, columns=(ColumnImportance(name=column, mean=0.0789, rises=(0.07, 0.0878)),))
     teacher, student, control = one.scorecards.cards
+    of_targets = [
+        {
+            f"{column} {n}": TargetScore.model_validate(card.model_dump(include=set(TargetScore.model_fields)))
+            for n in "01"
+        }
+        for card in (teacher, student, control)
+    ]
     cards = (
-        teacher.model_copy(update={"importance": importance}),
-        student.model_copy(update={"slices": slices, "importance": importance, "versus_baseline": student.lift}),
-        control,
+        teacher.model_copy(update={"importance": importance, "targets": of_targets[0]}),
+        student.model_copy(
+            update={
+                "slices": slices,
+                "importance": importance,
+                "versus_baseline": student.lift,
+                "targets": of_targets[1],
+            }
+        ),
+        control.model_copy(update={"targets": of_targets[2]}),
     )
     moved = ColumnDrift(
         column=column, method="Jensen-Shannon distance", kind="distance", score=0.234, threshold=0.1, drifted=True
@@ -514,3 +529,15 @@ def test_what_only_an_earlier_report_wrote_is_removed(tmp_path: Any) -> None:
     write_report(new, tmp_path)
     left = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
     assert left == {*own, *new}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_each_target_has_a_table(language: Any) -> None:
+    """Of every model's ROC AUC and log loss; a report of one target says nothing of it."""
+    texts = Texts(language)
+    rich, plain = rich_report(make_report, language=language), make_report(language=language)
+    page, without = to_markdown(rich), to_markdown(plain)
+    for name in ("age 0", "age 1"):
+        assert texts("report.target_alone", name=name) in page
+    assert page.count(texts("report.head.over_control")) == 2
+    assert texts("report.targets_note") not in without

@@ -13,6 +13,7 @@ from distillery.data.sources.diamonds import DiamondsSpec as DiamondsSpec
 from distillery.data.sources.digits import DigitsSpec as DigitsSpec
 from distillery.data.sources.file import FileSpec as FileSpec
 from distillery.data.sources.flights import FlightsSpec as FlightsSpec
+from distillery.data.sources.flights_funnel import FlightsFunnelSpec as FlightsFunnelSpec
 from distillery.data.sources.mnist import MNISTSpec as MNISTSpec
 from distillery.data.sources.parquet_log import ParquetLogSpec as ParquetLogSpec
 
@@ -23,6 +24,7 @@ SourceSpec = Annotated[
     | DigitsSpec
     | MNISTSpec
     | DiamondsSpec
+    | FlightsFunnelSpec
     | AvazuSpec
     | CriteoSpec
     | ParquetLogSpec
@@ -37,6 +39,7 @@ __all__ = [
     "DiamondsSpec",
     "DigitsSpec",
     "FileSpec",
+    "FlightsFunnelSpec",
     "FlightsSpec",
     "MNISTSpec",
     "ParquetLogSpec",

@@ -19,6 +19,7 @@ from distillery.data.build import Roles, build_table
 from distillery.data.schema import ColumnKind, Label
 from distillery.data.splits import SplitSpec
 from distillery.data.table import Table
+from distillery.data.targets import FEWEST, MOST
 from distillery.errors import DataError, shortlist
 from distillery.spec import Spec
 
@@ -40,6 +41,8 @@ class FileSpec(Spec):
         path: ``.csv``, ``.csv.gz``, ``.parquet`` or a folder of Parquet files; relative paths
             start at the folder the command runs in.
         target: the column to predict.
+        targets: instead of it, two to four columns of yes or no, to be predicted together.
+        funnel: with ``targets``, whether each can be 1 only where the one before is, as a conversion after a click.
         positive: with two classes, the one whose probability counts; by default the last in order.
         drop: columns to leave out.
         group: rows with one value of it stay in one split and one fold.
@@ -55,7 +58,9 @@ class FileSpec(Spec):
 
     kind: Literal["file"] = "file"
     path: str
-    target: str
+    target: str | None = None
+    targets: tuple[str, ...] = ()
+    funnel: bool = True
     positive: Label | None = None
     drop: tuple[str, ...] = ()
     group: str | None = None
@@ -70,8 +75,19 @@ class FileSpec(Spec):
     split: SplitSpec = Field(default_factory=SplitSpec)
 
     @model_validator(mode="after")
+    def _target_or_targets(self) -> FileSpec:
+        if (self.target is None) == (not self.targets):
+            got = f"target={self.target!r} and targets={list(self.targets)}"
+            raise ValueError(f"a file must have `target`, or several `targets`, but not both, got {got}")
+        if self.targets and not FEWEST <= len(self.targets) <= MOST:
+            raise ValueError(f"targets must be {FEWEST} to {MOST} columns, got {len(self.targets)}")
+        if self.targets and self.positive is not None:
+            raise ValueError(f"positive must be left out with several targets, got {self.positive!r}")
+        return self
+
+    @model_validator(mode="after")
     def _one_role_each(self) -> FileSpec:
-        single = [c for c in (self.target, self.group, self.time, self.weight, self.split.column) if c]
+        single = [c for c in (self.target, *self.targets, self.group, self.time, self.weight, self.split.column) if c]
         twice = [name for name, n in Counter([*single, *self.drop, *self.privileged]).items() if n > 1]
         twice += sorted(set(self.numeric) & set(self.categorical))
         if twice:
@@ -97,7 +113,9 @@ class FileSpec(Spec):
     def roles(self) -> Roles:
         """Which column plays which part."""
         return Roles(
-            target=self.target,
+            target=self.target or "",
+            targets=self.targets,
+            funnel=self.funnel,
             positive=self.positive,
             group=self.group,
             time=self.time,

