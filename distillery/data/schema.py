@@ -53,6 +53,7 @@ class Schema(BaseModel):
         group: rows with one value of it must stay in one split.
         time: orders the rows; neither ``group`` nor ``time`` is a feature.
         weight: a row's weight in training and evaluation.
+        query: rows are ranked within one value of it, such as a user; no feature, and free to recur in every split.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -63,6 +64,7 @@ class Schema(BaseModel):
     group: str | None = None
     time: str | None = None
     weight: str | None = None
+    query: str | None = None
 
     @property
     def n_classes(self) -> int:
@@ -77,6 +79,16 @@ class Schema(BaseModel):
     def regular(self) -> Schema:
         """The schema a student may see: without privileged columns."""
         return self.model_copy(update={"columns": tuple(c for c in self.columns if not c.privileged)})
+
+    @property
+    def privileged(self) -> list[str]:
+        """The columns known to the teacher only."""
+        return [c.name for c in self.columns if c.privileged]
+
+    @property
+    def unit(self) -> str | None:
+        """The column whose rows depend on each other and so are resampled together: the group, else the query."""
+        return self.group or self.query
 
     def only(self, names: Container[str]) -> Schema:
         """The schema with these columns alone, in its own order."""

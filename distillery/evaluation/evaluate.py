@@ -8,7 +8,7 @@ from typing import Annotated, final
 
 import numpy as np
 import pandas as pd
-from pydantic import Field
+from pydantic import Field, PositiveInt
 
 from distillery.data.schema import Label
 from distillery.errors import InputError
@@ -28,6 +28,7 @@ from distillery.evaluation.quality import (
     paired_difference,
     paired_ratio,
 )
+from distillery.evaluation.ranking import RankedModel, Ranking, RankingExam
 from distillery.evaluation.scorecard import Role, Scorecard, Scorecards
 from distillery.evaluation.slices import SliceSearch, find_slices
 from distillery.export import Parity, measure_parity
@@ -44,6 +45,8 @@ class EvaluationSpec(Spec):
         cost: measure costs too; False leaves them, and so compression, out.
         slices: look for the rows on which students differ most from the teacher.
         importance: measure how much teacher and students rest on each column, which takes seconds.
+        ranking_k: how many of a query's first rows NDCG and recall look at, where the table names a query.
+        relevant_from: the first class that is relevant there, and with it all after it; by default the last class.
     """
 
     replicates: Annotated[int, Field(ge=20)] = 200
@@ -51,6 +54,8 @@ class EvaluationSpec(Spec):
     cost: bool = True
     slices: bool = True
     importance: bool = True
+    ranking_k: PositiveInt = 10
+    relevant_from: Label | None = None
 
 
 @final
@@ -66,6 +71,7 @@ class _Exam:
     resamples: Resamples
     spec: EvaluationSpec
     seed: int
+    ranking: RankingExam | None
 
 
 @final
@@ -81,6 +87,7 @@ class _Measured:
     cost: Cost | None
     parity: Parity | None
     importance: Importance | None
+    ranked: RankedModel | None
 
     def minus(self, other: _Measured | None, confidence: float) -> dict[str, Comparison]:
         """Compare every metric; with nothing where there is no other."""
@@ -116,6 +123,7 @@ def evaluate_models(
     valid_y: np.ndarray | None = None,
     valid_weights: np.ndarray | None = None,
     prior: np.ndarray | None = None,
+    queries: np.ndarray | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Scorecards:
     """Measure every model on the test rows and compare it with teacher, control and staged model.
@@ -134,6 +142,7 @@ def evaluate_models(
         valid_y: class indices of the validation rows, for ``valid_log_loss``.
         valid_weights: their weights, or None.
         prior: class shares of the training rows ``(K,)``, for ``prior_log_loss``.
+        queries: within which rows are ranked ``(n,)``, as integers, below 0 for none; None without ranking metrics.
         progress: told one line before each model.
 
     Raises:
@@ -144,7 +153,8 @@ def evaluate_models(
         raise InputError(f"features must have one row for each of {len(y)} labels, got {len(features)}")
     labels = as_labels(y, len(classes))
     resamples = Resamples.draw(len(labels), spec.replicates, seed, groups, weights)
-    exam = _Exam(features, labels, weights, groups, len(classes), resamples, spec, seed)
+    ranking = None if queries is None else _ranking_exam(labels, queries, classes, weights, spec, seed)
+    exam = _Exam(features, labels, weights, groups, len(classes), resamples, spec, seed, ranking)
     measured = []
     with bar(len(entries), "measuring", unit="model") as advance:
         for entry in entries:
@@ -164,6 +174,27 @@ def evaluate_models(
     )
 
 
+def _ranking_exam(
+    y: np.ndarray,
+    queries: np.ndarray,
+    classes: Sequence[Label],
+    weights: np.ndarray | None,
+    spec: EvaluationSpec,
+    seed: int,
+) -> RankingExam:
+    return RankingExam(
+        y,
+        queries,
+        classes,
+        weights=weights,
+        k=spec.ranking_k,
+        start=spec.relevant_from,
+        replicates=spec.replicates,
+        confidence=spec.confidence,
+        seed=seed,
+    )
+
+
 def _measure(entry: Entry, exam: _Exam, valid_log_loss: float | None) -> _Measured:
     features, spec = exam.features, exam.spec
     proba = checked(entry, "test", entry.test_proba(features), len(exam.y), exam.n_classes)
@@ -172,7 +203,8 @@ def _measure(entry: Entry, exam: _Exam, valid_log_loss: float | None) -> _Measur
     parity = None
     if entry.model is not None and entry.deployed is not None:
         parity = measure_parity(entry.model, entry.deployed, features)
-    return _Measured(entry, proba, quality, replicates, valid_log_loss, cost, parity, _importance(entry, exam))
+    ranked = exam.ranking.measure(proba) if exam.ranking else None
+    return _Measured(entry, proba, quality, replicates, valid_log_loss, cost, parity, _importance(entry, exam), ranked)
 
 
 def _importance(entry: Entry, exam: _Exam) -> Importance | None:
@@ -214,6 +246,7 @@ def _card(one: _Measured, measured: Sequence[_Measured], exam: _Exam) -> Scoreca
     teacher = None if entry.role == "teacher" else _find(measured, "teacher")
     control = _find(measured, "control", entry.name) if entry.role == "student" else None
     baseline = _find(measured, "baseline") if entry.role == "student" else None
+    regular = _find(measured, "regular_teacher") if entry.role == "student" else None
     staged = None if entry.role in ("teacher", "staged") else _find(measured, "staged")
     return Scorecard(
         name=entry.name,
@@ -232,11 +265,18 @@ def _card(one: _Measured, measured: Sequence[_Measured], exam: _Exam) -> Scoreca
         versus_teacher=one.minus(teacher, confidence),
         lift=one.minus(control, confidence),
         versus_baseline=one.minus(baseline, confidence),
+        versus_regular=one.minus(regular, confidence),
         versus_staged=one.minus(staged, confidence),
         compression=one.saves(teacher),
         slices=_slices(one, teacher, exam),
         importance=one.importance,
+        ranking=_ranking(one, teacher, control),
     )
+
+
+def _ranking(one: _Measured, teacher: _Measured | None, control: _Measured | None) -> Ranking | None:
+    others = (None if other is None else other.ranked for other in (teacher, control))
+    return one.ranked.ranking(*others) if one.ranked else None
 
 
 def _find(measured: Sequence[_Measured], role: Role, name: str | None = None) -> _Measured | None:
