@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
-from distillery.errors import DataError, did_you_mean, shortlist
+from distillery.errors import DataError, InputError, did_you_mean, shortlist
 
 ColumnKind = Literal["numeric", "categorical"]
 Label = bool | int | float | str
@@ -84,6 +84,23 @@ class Schema(BaseModel):
     def privileged(self) -> list[str]:
         """The columns known to the teacher only."""
         return [c.name for c in self.columns if c.privileged]
+
+    def refuse_privileged(self, reader: str, names: Iterable[str]) -> None:
+        """See that whoever has to do without them reads no privileged columns.
+
+        Args:
+            reader: who reads them, for the message.
+            names: the columns that it reads.
+
+        Raises:
+            InputError: some are privileged; names them.
+        """
+        leaked = sorted(set(names) & set(self.privileged))
+        if leaked:
+            raise InputError(
+                f"{reader} must read regular columns alone, got the privileged {shortlist(map(repr, leaked))}:"
+                " they are not there at serving time"
+            )
 
     @property
     def unit(self) -> str | None:

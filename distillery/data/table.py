@@ -86,7 +86,7 @@ class Table:
         return self._codes(name, self.schema.group)
 
     def queries(self, name: Split) -> np.ndarray | None:
-        """Return the query of each row of a split as integers ``(n,)``, -1 where it is missing; None without queries."""
+        """Return the query of each row of a split as integers ``(n,)``, -1 for missing; None without queries."""
         return self._codes(name, self.schema.query)
 
     def units(self, name: Split) -> np.ndarray | None:

@@ -46,9 +46,8 @@ def test_a_query_by_hand() -> None:
 
 def test_a_grouped_area_weighs_queries_by_their_rows() -> None:
     """One query of two rows is right, one of four is wrong."""
-    assert ranked([1, 0, 0, 0, 0, 1], [1, 1, 2, 2, 2, 2], [0.9, 0.1, 0.9, 0.8, 0.7, 0.1])["gauc"] == pytest.approx(
-        2 / 6
-    )
+    found = ranked([1, 0, 0, 0, 0, 1], [1, 1, 2, 2, 2, 2], [0.9, 0.1, 0.9, 0.8, 0.7, 0.1])
+    assert found["gauc"] == pytest.approx(2 / 6)
 
 
 @pytest.mark.parametrize("k", [1, 3, 10])

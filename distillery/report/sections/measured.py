@@ -18,6 +18,8 @@ from distillery.report.sections._tables import (
     metric_title,
     models,
 )
+from distillery.report.sections.privileged import privileged
+from distillery.report.sections.ranking import ranked
 
 MOST_CLASSES = 40  # listed; the JSON has them all
 MOST_TRIALS = 10
@@ -36,6 +38,7 @@ def quality(writer: Writer) -> Section:
         Heading(texts("report.retention")),
         _retention(writer),
         *_per_class(writer),
+        *ranked(writer),
     )
 
 
@@ -153,6 +156,7 @@ def distillation(writer: Writer) -> Section:
         Heading(texts("report.versus_baseline")) if baseline else None,
         Paragraph(texts("report.versus_baseline_note"), "note") if baseline else None,
         compared(writer, "versus_baseline") if baseline else None,
+        *privileged(writer),
         *_searches(writer),
     )
 
