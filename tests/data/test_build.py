@@ -70,6 +70,20 @@ def test_roles_decide_what_is_a_feature(raw: Raw) -> None:
     assert table.frame["w"].dtype == np.float64
 
 
+def test_a_query_is_no_feature_and_splits_nothing(raw: Raw) -> None:
+    """Rows of a user may lie in every split; without a group they are resampled together."""
+    table = build(raw(), query="house")
+    assert "house" not in table.schema.names
+    assert (table.schema.query, table.schema.unit, table.groups("test")) == ("house", "house", None)
+    queries = table.queries("test")
+    assert queries is not None
+    assert len(np.unique(queries)) == table.split("test")["house"].nunique()
+    assert table.frame.groupby("house")["__split__"].nunique().max() > 1
+    both = build(raw(), query="house", group="house")
+    assert both.schema.unit == "house"
+    assert both.frame.groupby("house")["__split__"].nunique().max() == 1
+
+
 @pytest.mark.parametrize(
     ("target", "classes"),
     [
