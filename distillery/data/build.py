@@ -163,6 +163,10 @@ def _plain(value: Any) -> Label:
 
 def _times(values: pd.Series) -> pd.Series:
     """Read points in time: numbers and dates as they are, text as ISO 8601, so that they sort as they should."""
+    if pd.api.types.is_float_dtype(values.dtype) and np.isinf(values).any():
+        raise DataError(
+            f"time column {values.name!r} must hold finite numbers, got {int(np.isinf(values).sum())} infinite"
+        )
     if pd.api.types.is_numeric_dtype(values.dtype) or pd.api.types.is_datetime64_any_dtype(values.dtype):
         return values
     times = pd.to_datetime(values, errors="coerce", format="ISO8601", utc=True)
