@@ -61,7 +61,8 @@ def assign_splits(
 
     Raises:
         DataError: the ready split column holds something else, a group lies in two of its
-            splits, it is not in the order of the time column, or a group or time column that `spec.by` needs is not named.
+            splits, it is not in the order of the time column, or a group or time column that
+            `spec.by` needs is not named.
     """
     if spec.column is not None:
         splits = _ready_splits(frame, spec.column, group)
