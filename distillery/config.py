@@ -6,6 +6,7 @@ from collections import Counter
 
 from pydantic import Field, JsonValue, ValidationInfo, field_validator, model_validator
 
+from distillery.data.log.spec import LogSpec
 from distillery.data.sources import FlightsSpec, SourceSpec
 from distillery.data.validation import ValidationSpec
 from distillery.distillation import SoftLabelsSpec
@@ -30,6 +31,8 @@ class DistillConfig(Spec):
         teacher: the strong model.
         baseline: a small tree ensemble on the hard labels, measured beside the students: what compiling a model
             without distilling one would give; null for none.
+        compare_privileged: where the source names privileged columns, fit the teacher without them, too, and measure
+            both: what the columns are worth.
         soft_labels: how its labels are taken; in sample where the teacher comes ready-made.
         students: the candidates.
         evaluation: how models are measured.
@@ -48,6 +51,7 @@ class DistillConfig(Spec):
     validation: ValidationSpec = Field(default_factory=ValidationSpec)
     teacher: TeacherSpec = Field(default_factory=EnsembleSpec)
     baseline: TeacherSpec | None = Field(default_factory=lambda: LightGBMSpec(trees=100))
+    compare_privileged: bool = True
     soft_labels: SoftLabelsSpec = Field(default_factory=SoftLabelsSpec)
     students: tuple[StudentSpec, ...] = Field((MLPSpec(), LogisticRegressionSpec()), min_length=1)
     evaluation: EvaluationSpec = Field(default_factory=EvaluationSpec)
@@ -80,6 +84,13 @@ class DistillConfig(Spec):
         if not self.name.strip(". ") or any(mark in self.name for mark in ":/\\"):
             raise ValueError(f"scenario must name an experiment and a model, got {self.name!r}; set `scenario`")
         return self
+
+    @property
+    def compares_privileged(self) -> bool:
+        """Whether the teacher is also fitted without privileged columns."""
+        source = self.source
+        named = getattr(source, "privileged", ()) if isinstance(source, LogSpec) else source.roles.privileged
+        return self.compare_privileged and self.teacher.fitted and bool(named)
 
     @property
     def name(self) -> str:

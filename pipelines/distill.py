@@ -49,6 +49,10 @@ def distill_pipeline(**parameters: Any) -> None:
     if config.baseline is not None:
         fit = train_teacher.with_options(settings=tracked)
         baselines = [fit(table, config.baseline, seed, "baseline", id="train_baseline", after=["validate"])]
+    regular_teachers = []
+    if config.compares_privileged:
+        fit, name = train_teacher.with_options(settings=tracked), "train_regular_teacher"
+        regular_teachers = [fit(table, config.teacher, seed, "regular_teacher", id=name, after=["validate"])]
     labels = generate_soft_labels(table, teacher, soft, config.teacher, seed)
     train = train_student.with_options(settings=tracked)
     students = [
@@ -59,7 +63,7 @@ def distill_pipeline(**parameters: Any) -> None:
         for s in config.students
     ]
     cards, verdict, predictions = evaluate.with_options(settings=tracked)(
-        table, teacher, baselines, labels, students, controls, config
+        table, teacher, baselines, regular_teachers, labels, students, controls, config
     )
     report = compression_report.with_options(settings=tracked)(
         table, validation, drift, teacher, labels, cards, verdict, predictions, students, controls, config

@@ -24,6 +24,7 @@ ROLES = {
     "student": "A candidate, taught by the teacher",
     "control": "The same student taught by the hard labels alone: it shows what the teacher added",
     "baseline": "A small model that learned from the hard labels: it shows what not distilling would give",
+    "regular_teacher": "The teacher without privileged columns: it shows what those are worth",
     "staged": "The model that held the alias `staging` when this run began, on this run's test rows",
 }
 
@@ -65,6 +66,7 @@ else of its best on the validation rows; every other run lies below one of these
 - `student … T=… α=…`: a candidate; T is the temperature, α the weight of the teacher's labels
 - `control …`: the same student without the teacher
 - `baseline …`: a small model that was not distilled
+- `regular teacher …`: the strong model without privileged columns, where the source names some
 - `staged version …`: the model that was staged, on the same test rows
 - `trial … n`: a point of a search, below its student
 

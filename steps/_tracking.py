@@ -74,7 +74,7 @@ def run_name(role: str, title: str, spec: CandidateSpec | None = None) -> str:
     opens the run that has it.
     """
     lesson = f" {spec.lesson_title}" if role == "student" and spec is not None else ""
-    return f"{role} {title}{lesson}"
+    return f"{role.replace('_', ' ')} {title}{lesson}"
 
 
 @contextmanager

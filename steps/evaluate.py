@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
-from typing import Annotated
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Annotated, Literal
 
 import mlflow
 from mlflow.data.pandas_dataset import from_pandas
@@ -36,6 +36,7 @@ from steps._tracking import (
 )
 
 logger = get_logger(__name__)
+Beside = Literal["baseline", "regular_teacher"]  # the teachers that no student learns from
 
 
 @step(
@@ -52,6 +53,7 @@ def evaluate(
     table: Table,
     teacher: Teacher,
     baselines: list[Teacher],
+    regular_teachers: list[Teacher],
     soft_labels: SoftLabels,
     students: list[Student],
     controls: list[Student],
@@ -64,14 +66,17 @@ def evaluate(
     valid, test = table.rows("valid"), table.rows("test")
     with reachable_registry():
         staged = score_staged(config.model_name, table)
-    entries = [*_entries(table, teacher, baselines, soft_labels, students, controls, config), *_staged_entry(staged)]
+    beside: dict[Beside, list[Teacher]] = {"baseline": baselines, "regular_teacher": regular_teachers}
+    entries = [*_entries(table, teacher, beside, soft_labels, students, controls, config), *_staged_entry(staged)]
+    _refuse_privileged(table, entries)
     entries = predicted(entries, test.features)
     cards = evaluate_models(
         entries,
         y=test.labels,
         features=test.features,
         weights=test.weights,
-        groups=table.groups("test"),
+        groups=table.units("test"),
+        queries=table.queries("test"),
         spec=config.evaluation,
         seed=config.seed,
         scenario=config.name,
@@ -89,14 +94,14 @@ def evaluate(
         logger.warning("%s has no ONNX file: %s", card.label, card.export_problem)
     verdict = judge(cards, config.gates, staged.model)
     _log_parent(table, config, cards, verdict)
-    _log_models(cards, teacher, baselines, students, controls)
+    _log_models(cards, teacher, beside, students, controls)
     return cards, verdict, gathered(entries, test.features, test.labels, test.weights, table.schema.n_classes)
 
 
 def _entries(
     table: Table,
     teacher: Teacher,
-    baselines: list[Teacher],
+    beside: Mapping[Beside, list[Teacher]],
     soft_labels: SoftLabels,
     students: list[Student],
     controls: list[Student],
@@ -104,11 +109,21 @@ def _entries(
 ) -> Iterator[Entry]:
     export, valid = config.evaluation.cost, table.rows("valid").features
     yield teacher_entry(teacher, soft_labels.proba("valid"), export=export)
-    for baseline in baselines:
-        yield teacher_entry(baseline, baseline.predict_proba(valid), role="baseline", export=export)
+    for role, models in beside.items():
+        for model in models:
+            yield teacher_entry(model, model.predict_proba(valid), role=role, export=export)
     for student, control in zip(students, controls, strict=True):
         yield student_entry("student", student, valid)
         yield student_entry("control", control, valid)
+
+
+def _refuse_privileged(table: Table, entries: Iterable[Entry]) -> None:
+    """See that nothing but the teacher reads privileged columns, in Python or in its file."""
+    for entry in entries:
+        if entry.role != "teacher" and entry.model is not None:
+            table.schema.refuse_privileged(entry.label, entry.model.schema.names)
+        if entry.role != "teacher" and entry.deployed is not None:
+            table.schema.refuse_privileged(f"the ONNX file of {entry.label}", entry.deployed.inputs)
 
 
 def _staged_entry(staged: Staged) -> Iterator[Entry]:
@@ -139,10 +154,14 @@ def _log_dataset(table: Table, split: Split, context: str, scenario: str) -> Non
 
 
 def _log_models(
-    cards: Scorecards, teacher: Teacher, baselines: list[Teacher], students: list[Student], controls: list[Student]
+    cards: Scorecards,
+    teacher: Teacher,
+    beside: Mapping[Beside, list[Teacher]],
+    students: list[Student],
+    controls: list[Student],
 ) -> None:
     models: dict[tuple[str, str], Teacher | Student] = {("teacher", cards.teacher.name): teacher}
-    models |= {("baseline", b.spec.kind): b for b in baselines}
+    models |= {(role, one.spec.kind): one for role, several in beside.items() for one in several}
     models |= {("student", s.spec.title): s for s in students} | {("control", c.spec.title): c for c in controls}
     for card in cards.cards:
         model = models.get((card.role, card.name))

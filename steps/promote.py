@@ -37,6 +37,7 @@ from steps._registry import (
     log_tensors,
     reachable_registry,
     register,
+    signature,
 )
 from steps._tracking import active_run, describe, model_run, run_name
 
@@ -74,6 +75,9 @@ def _promote(student: Student, table: Table, report: Report, config: DistillConf
         run = active_run()
         tags = {**_version_tags(card, report), "distillery.mlflow_run": run.info.run_id}
         exported = student.exported()
+        table.schema.refuse_privileged(
+            f"the signature of {card.label}", signature(exported.schema).inputs.input_names()
+        )
         uri = log_student(exported.stamped(_origin(config, tags)), _example(table), text)
         _log_tensors(student, table, _origin(config, tags))
     page = ModelPage(

@@ -24,16 +24,16 @@ logger = get_logger(__name__)
 )
 @measured
 def train_teacher(
-    table: Table, spec: TeacherSpec, seed: int, role: Literal["teacher", "baseline"] = "teacher"
+    table: Table, spec: TeacherSpec, seed: int, role: Literal["teacher", "baseline", "regular_teacher"] = "teacher"
 ) -> Annotated[Teacher, "teacher"]:
     """Fit the teacher on the training split; validation decides when it stops. A registered one is opened.
 
-    A baseline is fitted in the same way, on the columns that are there at serving time.
+    A baseline and a regular teacher are fitted in the same way, on the columns that are there at serving time.
     """
     if isinstance(spec, RegisteredSpec):
         return _open(spec, table.schema)
     schema, train, valid = table.schema, table.rows("train"), table.rows("valid")
-    if role == "baseline":
+    if role != "teacher":
         schema, train, valid = schema.regular, train.regular(schema), valid.regular(schema)
     with _run(spec, role):
         teacher = spec.fit(train, valid, schema, seed=seed)

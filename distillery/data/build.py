@@ -24,7 +24,7 @@ class Roles:
     """Which raw column plays which part; every other one is a feature.
 
     Attributes:
-        target, group, time, weight: column names.
+        target, group, time, weight, query: column names; one column may be both group and query.
         positive: with two classes, the one whose probability counts; by default the last in order.
         drop: columns left out.
         privileged: features known to the teacher only.
@@ -38,6 +38,7 @@ class Roles:
     group: str | None = None
     time: str | None = None
     weight: str | None = None
+    query: str | None = None
     drop: Sequence[str] = ()
     privileged: Sequence[str] = ()
     kinds: dict[str, ColumnKind] = field(default_factory=dict)
@@ -47,7 +48,7 @@ class Roles:
     @property
     def named(self) -> list[str]:
         """Every column the roles name."""
-        single = [c for c in (self.group, self.time, self.weight) if c is not None]
+        single = [c for c in (self.group, self.time, self.weight, self.query) if c is not None]
         return [*(self.targets or [self.target]), *single, *self.drop, *self.privileged, *self.kinds]
 
 
@@ -80,7 +81,7 @@ def build_table(
     raw = _without_pandas_categories(raw.reset_index(drop=True), roles)
     if roles.time is not None:
         raw = raw.assign(**{roles.time: read_times(raw[roles.time])})
-    apart = {roles.target, roles.group, roles.time, roles.weight, split_column, *roles.drop}
+    apart = {roles.target, roles.group, roles.time, roles.weight, roles.query, split_column, *roles.drop}
     features = [name for name in raw.columns if name not in apart]
     if not features:
         raise DataError("a table must have at least one feature column, got none")
@@ -89,7 +90,8 @@ def build_table(
     splits = split
     if isinstance(split, SplitSpec):
         splits = assign_splits(raw, split, target=roles.target, group=roles.group, time=roles.time, seed=seed)
-    extra = {name: raw[name] for name in (roles.target, roles.group, roles.time) if name is not None}
+    kept = (roles.target, roles.group, roles.time, roles.query)
+    extra = {name: raw[name] for name in kept if name is not None}
     if roles.weight is not None:
         extra[roles.weight] = read_weights(raw[roles.weight])
     frame = pd.DataFrame({**columns, **extra, SPLIT_COLUMN: splits})
@@ -103,6 +105,7 @@ def build_table(
         time=roles.time,
         weight=roles.weight,
         tasks=joint.tasks if joint else (),
+        query=roles.query,
     )
     return Table(schema, frame)
 
@@ -127,7 +130,7 @@ def _check_columns(raw: pd.DataFrame, roles: Roles, split_column: str | None) ->
 
 def _without_pandas_categories(raw: pd.DataFrame, roles: Roles) -> pd.DataFrame:
     """Replace categories by their values where rows are grouped by them: those without rows would count."""
-    names = [name for name in (roles.target, roles.group, roles.time) if name is not None]
+    names = [name for name in (roles.target, roles.group, roles.time, roles.query) if name is not None]
     coded = [name for name in names if isinstance(raw[name].dtype, pd.CategoricalDtype)]
     return raw.assign(**{name: raw[name].to_numpy() for name in coded})
 
@@ -181,8 +184,12 @@ def read_times(values: pd.Series) -> pd.Series:
     """Read points in time: numbers and dates as they are, text as ISO 8601, so that they sort as they should.
 
     Raises:
-        DataError: a text is no ISO 8601 date.
+        DataError: a number is infinite, or a text no ISO 8601 date.
     """
+    if pd.api.types.is_float_dtype(values.dtype) and np.isinf(values).any():
+        raise DataError(
+            f"time column {values.name!r} must hold finite numbers, got {int(np.isinf(values).sum())} infinite"
+        )
     if pd.api.types.is_numeric_dtype(values.dtype) or pd.api.types.is_datetime64_any_dtype(values.dtype):
         return values
     times = pd.to_datetime(values, errors="coerce", format="ISO8601", utc=True)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
-from distillery.errors import DataError, did_you_mean, shortlist
+from distillery.errors import DataError, InputError, did_you_mean, shortlist
 
 ColumnKind = Literal["numeric", "categorical"]
 Label = bool | int | float | str
@@ -77,6 +77,7 @@ class Schema(BaseModel):
         time: orders the rows; neither ``group`` nor ``time`` is a feature.
         weight: a row's weight in training and evaluation.
         tasks: the binary targets that the classes are combinations of; none where the target is just one.
+        query: rows are ranked within one value of it, such as a user; no feature, and free to recur in every split.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -88,6 +89,7 @@ class Schema(BaseModel):
     time: str | None = None
     weight: str | None = None
     tasks: tuple[Task, ...] = ()
+    query: str | None = None
 
     @property
     def n_classes(self) -> int:
@@ -102,6 +104,33 @@ class Schema(BaseModel):
     def regular(self) -> Schema:
         """The schema a student may see: without privileged columns."""
         return self.model_copy(update={"columns": tuple(c for c in self.columns if not c.privileged)})
+
+    @property
+    def privileged(self) -> list[str]:
+        """The columns known to the teacher only."""
+        return [c.name for c in self.columns if c.privileged]
+
+    def refuse_privileged(self, reader: str, names: Iterable[str]) -> None:
+        """See that whoever has to do without them reads no privileged columns.
+
+        Args:
+            reader: who reads them, for the message.
+            names: the columns that it reads.
+
+        Raises:
+            InputError: some are privileged; names them.
+        """
+        leaked = sorted(set(names) & set(self.privileged))
+        if leaked:
+            raise InputError(
+                f"{reader} must read regular columns alone, got the privileged {shortlist(map(repr, leaked))}:"
+                " they are not there at serving time"
+            )
+
+    @property
+    def unit(self) -> str | None:
+        """The column whose rows depend on each other and so are resampled together: the group, else the query."""
+        return self.group or self.query
 
     def only(self, names: Container[str]) -> Schema:
         """The schema with these columns alone, in its own order."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal
 
 import numpy as np
@@ -60,10 +61,14 @@ def assign_splits(
 
     Raises:
         DataError: the ready split column holds something else, a group lies in two of its
-            splits, or a group or time column that `spec.by` needs is not named.
+            splits, it is not in the order of the time column, or a group or time column that
+            `spec.by` needs is not named.
     """
     if spec.column is not None:
-        return _ready_splits(frame, spec.column, group)
+        splits = _ready_splits(frame, spec.column, group)
+        if time is not None:
+            _refuse_disorder(frame[time], splits, spec.column)
+        return splits
     by = spec.by if spec.by != "auto" else "time" if time else "group" if group else "random"
     if by == "time":
         return _by_time(frame, spec, _named(time, "time"), group)
@@ -152,13 +157,29 @@ def _by_time(frame: pd.DataFrame, spec: SplitSpec, time: str, group: str | None)
 
 def _refuse_overlap(times: pd.Series, splits: np.ndarray, group: str | None) -> None:
     """Groups that recur over time cannot stay whole and leave the latest rows to the test split."""
+    for last, first, name in _overlaps(times, splits):
+        raise DataError(
+            f"groups of {group!r} must end before the next split begins, got one that reaches into {name}"
+            f" (until {last}, {name} begins at {first}); set source.split.by to group, or leave out source.group"
+        )
+
+
+def _refuse_disorder(times: pd.Series, splits: np.ndarray, column: str) -> None:
+    """A ready split whose earlier parts hold later rows would let models learn from the future."""
+    for last, first, name in _overlaps(times, splits):
+        raise DataError(
+            f"split column {column!r} must put later rows of {times.name!r} into later splits, got rows until {last}"
+            f" before {name}, which begins at {first}; leave out source.split.column to have them split by time,"
+            " or source.time if their order does not matter"
+        )
+
+
+def _overlaps(times: pd.Series, splits: np.ndarray) -> Iterator[tuple[object, object, Split]]:
+    """Yield where a split begins before the one ahead of it has ended: that end, that beginning, and the split."""
     spans = [(times[splits == name].min(), times[splits == name].max()) for name in SPLITS]
     for (_, last), (first, _), name in zip(spans, spans[1:], SPLITS[1:], strict=False):
         if last > first:
-            raise DataError(
-                f"groups of {group!r} must end before the next split begins, got one that reaches into {name}"
-                f" (until {last}, {name} begins at {first}); set source.split.by to group, or leave out source.group"
-            )
+            yield last, first, name
 
 
 def _cut(block: np.ndarray, spec: SplitSpec) -> np.ndarray:

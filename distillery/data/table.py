@@ -30,7 +30,7 @@ class Table:
 
     Attributes:
         schema: what the columns mean.
-        frame: features as `Schema.conform` reads them, target, group, time, weight and split.
+        frame: features as `Schema.conform` reads them, target, group, time, weight, query and split.
         parts: all rows, where they are too many for memory; the frame then holds a sample of each split, drawn
             evenly from it.
     """
@@ -58,9 +58,18 @@ class Table:
 
     def groups(self, name: Split) -> np.ndarray | None:
         """Return the group of each row of a split as integers ``(n,)``, or None without groups."""
-        if self.schema.group is None:
-            return None
-        return pd.factorize(self.split(name)[self.schema.group])[0]
+        return self._codes(name, self.schema.group)
+
+    def queries(self, name: Split) -> np.ndarray | None:
+        """Return the query of each row of a split as integers ``(n,)``, -1 for missing; None without queries."""
+        return self._codes(name, self.schema.query)
+
+    def units(self, name: Split) -> np.ndarray | None:
+        """Return which rows of a split are resampled together ``(n,)``, see `Schema.unit`; None for each alone."""
+        return self._codes(name, self.schema.unit)
+
+    def _codes(self, name: Split, column: str | None) -> np.ndarray | None:
+        return None if column is None else pd.factorize(self.split(name)[column])[0]
 
     def times(self, name: Split) -> np.ndarray | None:
         """Return the rank in time of each row of a split ``(n,)``, or None without a time column."""

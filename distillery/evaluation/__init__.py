@@ -33,6 +33,8 @@ from distillery.evaluation.quality import estimate as estimate
 from distillery.evaluation.quality import measure_quality as measure_quality
 from distillery.evaluation.quality import paired_difference as paired_difference
 from distillery.evaluation.quality import paired_ratio as paired_ratio
+from distillery.evaluation.ranking import RANKING_METRICS as RANKING_METRICS
+from distillery.evaluation.ranking import Ranking as Ranking
 from distillery.evaluation.scorecard import Role as Role
 from distillery.evaluation.scorecard import Scorecard as Scorecard
 from distillery.evaluation.scorecard import Scorecards as Scorecards
@@ -46,6 +48,7 @@ from distillery.evaluation.whole import measure_whole as measure_whole
 __all__ = [
     "COSTS",
     "METRICS",
+    "RANKING_METRICS",
     "Agreement",
     "ClassQuality",
     "ClassScores",
@@ -61,6 +64,7 @@ __all__ = [
     "ModelReplicates",
     "Predictions",
     "Quality",
+    "Ranking",
     "Resamples",
     "Role",
     "ScoreSketch",

@@ -8,7 +8,7 @@ from typing import Annotated, final
 
 import numpy as np
 import pandas as pd
-from pydantic import Field
+from pydantic import Field, PositiveInt
 
 from distillery.data.rows import Stream
 from distillery.data.schema import Label, Task
@@ -20,6 +20,7 @@ from distillery.evaluation.cost import Cost, compression, measure_cost
 from distillery.evaluation.entries import Entry, check_entries, checked
 from distillery.evaluation.importance import Importance, measure_importance
 from distillery.evaluation.quality import Comparison, Estimate, ModelReplicates, Quality, measure_quality
+from distillery.evaluation.ranking import RankedModel, Ranking, RankingExam
 from distillery.evaluation.scorecard import Role, Scorecard, Scorecards
 from distillery.evaluation.slices import SliceSearch, find_slices
 from distillery.evaluation.targets import TargetMeasured, TargetScore, differences, measure_targets, ratios
@@ -38,6 +39,8 @@ class EvaluationSpec(Spec):
         cost: measure costs too; False leaves them, and so compression, out.
         slices: look for the rows on which students differ most from the teacher.
         importance: measure how much teacher and students rest on each column, which takes seconds.
+        ranking_k: how many of a query's first rows NDCG and recall look at, where the table names a query.
+        relevant_from: the first class that is relevant there, and with it all after it; by default the last class.
     """
 
     replicates: Annotated[int, Field(ge=20)] = 200
@@ -45,6 +48,8 @@ class EvaluationSpec(Spec):
     cost: bool = True
     slices: bool = True
     importance: bool = True
+    ranking_k: PositiveInt = 10
+    relevant_from: Label | None = None
 
 
 @final
@@ -61,6 +66,7 @@ class _Exam:
     resamples: Resamples
     spec: EvaluationSpec
     seed: int
+    ranking: RankingExam | None
 
 
 @final
@@ -78,6 +84,7 @@ class _Measured:
     cost: Cost | None
     parity: Parity | None
     importance: Importance | None
+    ranked: RankedModel | None
 
     def minus(self, other: _Measured | None, confidence: float) -> dict[str, Comparison]:
         """Compare every metric; with nothing where there is no other."""
@@ -118,6 +125,7 @@ def evaluate_models(
     valid_weights: np.ndarray | None = None,
     prior: np.ndarray | None = None,
     stream: Stream | None = None,
+    queries: np.ndarray | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Scorecards:
     """Measure every model on the test rows and compare it with teacher, control and staged model.
@@ -138,6 +146,7 @@ def evaluate_models(
         valid_weights: their weights, or None.
         prior: class shares of the training rows ``(K,)``, for ``prior_log_loss``.
         stream: all test rows, where those above are a sample of them.
+        queries: within which rows are ranked ``(n,)``, as integers, below 0 for none; None without ranking metrics.
         progress: told one line before each model.
 
     Raises:
@@ -151,7 +160,8 @@ def evaluate_models(
     here = [entry if entry.model is not None else None for entry in entries]
     whole = [None] * len(entries) if stream is None else measure_whole(here, stream)
     members = {task.name: np.array([label in task.positive for label in classes]) for task in tasks}
-    exam = _Exam(features, labels, weights, groups, len(classes), members, resamples, spec, seed)
+    ranking = None if queries is None else _ranking_exam(labels, queries, classes, weights, spec, seed)
+    exam = _Exam(features, labels, weights, groups, len(classes), members, resamples, spec, seed, ranking)
     measured = []
     with bar(len(entries), "measuring", unit="model") as advance:
         for entry, scores in zip(entries, whole, strict=True):
@@ -171,6 +181,27 @@ def evaluate_models(
     )
 
 
+def _ranking_exam(
+    y: np.ndarray,
+    queries: np.ndarray,
+    classes: Sequence[Label],
+    weights: np.ndarray | None,
+    spec: EvaluationSpec,
+    seed: int,
+) -> RankingExam:
+    return RankingExam(
+        y,
+        queries,
+        classes,
+        weights=weights,
+        k=spec.ranking_k,
+        start=spec.relevant_from,
+        replicates=spec.replicates,
+        confidence=spec.confidence,
+        seed=seed,
+    )
+
+
 def _measure(entry: Entry, exam: _Exam, valid_log_loss: float | None, whole: WholeScores | None) -> _Measured:
     features, spec = exam.features, exam.spec
     proba = checked(entry, "test", entry.test_proba(features), len(exam.y), exam.n_classes)
@@ -180,8 +211,9 @@ def _measure(entry: Entry, exam: _Exam, valid_log_loss: float | None, whole: Who
     if entry.model is not None and entry.deployed is not None:
         parity = measure_parity(entry.model, entry.deployed, features)
     targets = measure_targets(exam.y, proba, exam.members, exam.resamples, spec.confidence)
+    ranked, importance = exam.ranking.measure(proba) if exam.ranking else None, _importance(entry, exam)
     return _Measured(
-        entry, proba, quality, replicates, targets, valid_log_loss, whole, cost, parity, _importance(entry, exam)
+        entry, proba, quality, replicates, targets, valid_log_loss, whole, cost, parity, importance, ranked
     )
 
 
@@ -224,6 +256,7 @@ def _card(one: _Measured, measured: Sequence[_Measured], exam: _Exam) -> Scoreca
     teacher = None if entry.role == "teacher" else _find(measured, "teacher")
     control = _find(measured, "control", entry.name) if entry.role == "student" else None
     baseline = _find(measured, "baseline") if entry.role == "student" else None
+    regular = _find(measured, "regular_teacher") if entry.role == "student" else None
     staged = None if entry.role in ("teacher", "staged") else _find(measured, "staged")
     return Scorecard(
         name=entry.name,
@@ -243,12 +276,19 @@ def _card(one: _Measured, measured: Sequence[_Measured], exam: _Exam) -> Scoreca
         versus_teacher=one.minus(teacher, confidence),
         lift=one.minus(control, confidence),
         versus_baseline=one.minus(baseline, confidence),
+        versus_regular=one.minus(regular, confidence),
         versus_staged=one.minus(staged, confidence),
         compression=one.saves(teacher),
         targets=one.scores(teacher, control, confidence),
         slices=_slices(one, teacher, exam),
         importance=one.importance,
+        ranking=_ranking(one, teacher, control),
     )
+
+
+def _ranking(one: _Measured, teacher: _Measured | None, control: _Measured | None) -> Ranking | None:
+    others = (None if other is None else other.ranked for other in (teacher, control))
+    return one.ranked.ranking(*others) if one.ranked else None
 
 
 def _find(measured: Sequence[_Measured], role: Role, name: str | None = None) -> _Measured | None:

@@ -192,8 +192,14 @@ def paired_difference(a: ModelReplicates, b: ModelReplicates, metric: str, confi
         InputError: the metric is unknown, or the models were not resampled alike.
     """
     _check_pair(a, b, metric)
-    difference = estimate(a.points[metric] - b.points[metric], a.values[metric] - b.values[metric], confidence)
-    return Comparison(difference=difference, verdict=_verdict(difference, METRICS[metric].bigger_is_better))
+    point, values = a.points[metric] - b.points[metric], a.values[metric] - b.values[metric]
+    return compare(point, values, confidence, bigger_is_better=METRICS[metric].bigger_is_better)
+
+
+def compare(point: float, values: np.ndarray, confidence: float, *, bigger_is_better: bool = True) -> Comparison:
+    """Judge a difference by its replicates ``(B,)``; an interval that holds 0 shows no difference."""
+    difference = estimate(point, values, confidence)
+    return Comparison(difference=difference, verdict=_verdict(difference, bigger_is_better))
 
 
 def _verdict(difference: Estimate, bigger_is_better: bool) -> Verdict:

@@ -15,12 +15,13 @@ from distillery.evaluation.agreement import Agreement
 from distillery.evaluation.cost import Cost
 from distillery.evaluation.importance import Importance
 from distillery.evaluation.quality import Comparison, Estimate, Quality
+from distillery.evaluation.ranking import Ranking
 from distillery.evaluation.slices import SliceSearch
 from distillery.evaluation.targets import TargetScore
 from distillery.evaluation.whole import WholeScores
 from distillery.export import Parity
 
-Role = Literal["teacher", "student", "control", "baseline", "staged"]
+Role = Literal["teacher", "student", "control", "baseline", "regular_teacher", "staged"]
 
 
 class Scorecard(BaseModel):
@@ -44,11 +45,13 @@ class Scorecard(BaseModel):
         versus_teacher: score minus teacher's score, every metric.
         lift: score minus its control's score; students only.
         versus_baseline: score minus the baseline's score; students only.
+        versus_regular: score minus that of the teacher without privileged columns; students only.
         versus_staged: score minus the staged model's score.
         compression: 1 - cost / teacher's cost.
         targets: by name, where the classes are combinations of several binary targets, how it does on each.
         slices: where it differs from the teacher; students only.
         importance: of each raw column; teacher and students only.
+        ranking: within queries; None where the table names none.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -70,21 +73,25 @@ class Scorecard(BaseModel):
     versus_teacher: dict[str, Comparison] = Field(default_factory=dict)
     lift: dict[str, Comparison] = Field(default_factory=dict)
     versus_baseline: dict[str, Comparison] = Field(default_factory=dict)
+    versus_regular: dict[str, Comparison] = Field(default_factory=dict)
     versus_staged: dict[str, Comparison] = Field(default_factory=dict)
     compression: dict[str, float] = Field(default_factory=dict)
     targets: dict[str, TargetScore] = Field(default_factory=dict)
     slices: SliceSearch | None = None
     importance: Importance | None = None
+    ranking: Ranking | None = None
 
     def metrics(self) -> dict[str, float]:
         """Return flat names and values for a tracker, the same names for every model.
 
         ``test.<metric>`` and ``test.calibration_ratio`` with ``_low`` and ``_high``, ``whole.*``, ``valid.log_loss``,
         ``agreement.*``, ``cost.*``, ``parity.max_difference``, ``compression.*``, ``retention.<metric>`` and
-        ``lift.<metric>``; what is undefined is left out.
+        ``lift.<metric>``; what is undefined is left out. With queries there are ``test.gauc``, ``test.ndcg_at_<k>``
+        and ``test.recall_at_<k>``.
         """
+        ranked = self.ranking.flat() if self.ranking else {}
         groups = {
-            "test": _intervals(self.quality.metrics | {"calibration_ratio": self.quality.calibration_ratio}),
+            "test": _intervals(self.quality.metrics | {"calibration_ratio": self.quality.calibration_ratio} | ranked),
             "whole": self.whole.model_dump() if self.whole else {},
             "valid": {"log_loss": self.valid_log_loss},
             "agreement": self.agreement.model_dump(exclude={"intervals"}) if self.agreement else {},

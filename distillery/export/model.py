@@ -155,6 +155,11 @@ class OnnxModel:
         options.log_severity_level = 3
         return ort.InferenceSession(self.content, options, providers=["CPUExecutionProvider"])
 
+    @property
+    def inputs(self) -> list[str]:
+        """The names of what the graph is fed."""
+        return [one.name for one in self.session.get_inputs()]
+
     def stamped(self, metadata: Mapping[str, str]) -> OnnxModel:
         """Return the same model with more metadata in its file."""
         proto = onnx.load_model_from_string(self.content)

@@ -116,10 +116,10 @@ def teacher_entry(
     teacher: Teacher,
     valid_proba: np.ndarray | None = None,
     *,
-    role: Literal["teacher", "baseline"] = "teacher",
+    role: Literal["teacher", "baseline", "regular_teacher"] = "teacher",
     export: bool = True,
 ) -> Entry:
-    """Return a fitted teacher, or a baseline, as something to be measured.
+    """Return a fitted teacher, or what it is compared with, as something to be measured.
 
     Args:
         teacher: as it was fitted.
@@ -128,7 +128,7 @@ def teacher_entry(
         export: say it in ONNX, too; only its costs are measured by that, and large ones take seconds.
     """
     kind, settings = teacher.spec.kind, flatten(teacher.spec.model_dump(mode="json"))
-    entry = Entry(kind, role, kind, f"{role} {kind}", settings, teacher, valid_proba=valid_proba)
+    entry = Entry(kind, role, kind, f"{role.replace('_', ' ')} {kind}", settings, teacher, valid_proba=valid_proba)
     return _with_file(entry, lambda: to_onnx(teacher)) if export else entry
 
 
@@ -159,7 +159,8 @@ def score_on_test(
         rows=table.rows("test"),
         classes=table.schema.classes,
         config=config,
-        groups=table.groups("test"),
+        groups=table.units("test"),
+        queries=table.queries("test"),
         prior=table.rows("train").class_shares(table.schema.n_classes),
     )
 
@@ -173,6 +174,7 @@ def score(
     classes: Sequence[Label],
     config: DistillConfig,
     groups: np.ndarray | None = None,
+    queries: np.ndarray | None = None,
     prior: np.ndarray | None = None,
 ) -> Scorecards:
     """Measure the teacher, every student and every control on the same rows.
@@ -184,6 +186,7 @@ def score(
         classes: the K labels, in probability order.
         config: how to measure, with which seed, and under which name.
         groups: which rows are resampled together ``(n,)``, or None.
+        queries: within which rows are ranked ``(n,)``, or None.
         prior: class shares of the training rows ``(K,)``, for the warning that a teacher knows nothing.
 
     Raises:
@@ -197,6 +200,7 @@ def score(
         features=rows.features,
         weights=rows.weights,
         groups=groups,
+        queries=queries,
         spec=config.evaluation,
         seed=config.seed,
         scenario=config.name,

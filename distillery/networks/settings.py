@@ -90,12 +90,14 @@ class SoftFields(Spec):
         temperature: T > 0, softens both sides of ``kl`` and ``dkd``.
         dkd_beta: weight of the second term of ``dkd``.
         stages: a schedule in parts; by default one part of ``epochs``.
+        warm_up: share of the training over which the soft labels' weight rises from 0 to its own; 0 for none.
     """
 
     loss: LossKind = "kl"
     temperature: PositiveFloat = 1.0
     dkd_beta: NonNegativeFloat = 2.0
     stages: tuple[Stage, ...] = ()
+    warm_up: float = Field(0.0, ge=0, lt=1)
 
 
 class FeaturesSpec(Spec):

@@ -138,10 +138,11 @@ def predict(network: nn.Module, inputs: Inputs) -> Tensor:
 
 @dataclass(frozen=True)
 class Objective:
-    """What is minimised: α · soft + hard_weight · cross entropy; resampled rows have no hard part.
+    """What is minimised: w α · soft + hard_weight · cross entropy; resampled rows have w · soft alone.
 
-    By default hard_weight is 1 − α. With ``members``, which say of each of T targets in which of the K classes it
-    is 1, it is the sum of that over the targets, each of two classes.
+    By default hard_weight is 1 − w α. The warmth w is 1 but while soft labels warm up, see `at`. With ``members``,
+    which say of each of T targets in which of the K classes it is 1, it is the sum of that over the targets, each of
+    two classes.
     """
 
     alpha: float
@@ -150,6 +151,19 @@ class Objective:
     temperature: float = 1.0
     beta: float = 1.0
     members: Members | None = None
+    warm_up: float = 0.0
+    warmth: float = 1.0
+
+    def at(self, progress: float) -> Objective:
+        """Return what is minimised once this share of the training, in (0, 1], is done.
+
+        Over the first ``warm_up`` of it w rises linearly, after Xu et al. (2020), arXiv:1907.05171.
+
+        >>> Objective(alpha=0.8, warm_up=0.5).at(0.25).warmth, Objective(alpha=0.8, warm_up=0.5).at(0.75).warmth
+        (0.5, 1.0)
+        """
+        # DIFF their λ is 0 for some steps and then jumps.
+        return replace(self, warmth=progress / self.warm_up) if progress < self.warm_up else self
 
     @property
     def on_hard_labels(self) -> Objective:
@@ -169,12 +183,12 @@ class Objective:
         return torch.stack(losses).sum()
 
     def _loss(self, z: Tensor, soft: Tensor, y: Tensor, batch: Batches) -> Tensor:
-        hard_weight = 1 - self.alpha if self.hard_weight is None else self.hard_weight
+        hard_weight = 1 - self.warmth * self.alpha if self.hard_weight is None else self.hard_weight
         return distillation_loss(
             z,
             soft,
             y,
-            alpha=1 - batch.real * (1 - self.alpha),
+            alpha=self.warmth * (1 - batch.real * (1 - self.alpha)),
             hard_weight=batch.real * hard_weight,
             temperature=self.temperature,
             kind=self.loss,
@@ -282,7 +296,7 @@ class Trainer:
         total, steps = 0.0, math.ceil(len(rows) / self.settings.batch_size)
         for i, batch in enumerate(rows.shuffled(self.settings.batch_size)):
             self._set_rate((epoch + i / steps) / len(plan))
-            loss = self._step(batch, objective)
+            loss = self._step(batch, objective.at((epoch + (i + 1) / steps) / len(plan)))
             self._check_finite("train_loss", loss, epoch, i)
             total += loss * len(batch)
         self._loss = total / len(rows)

@@ -91,7 +91,7 @@ def _data(writer: Writer, part: str) -> str:
         f"card.{part}_text",
         rows=report.data.rows,
         digest=report.data.digest,
-        group=report.table_schema.group,
+        group=report.table_schema.unit,
         ready_made=report.soft_labels.ready_made,
         method=report.soft_labels.method,
         folds=report.soft_labels.folds,

@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 from pydantic import JsonValue
 
-from distillery.evaluation import Comparison, Scorecard
+from distillery.errors import shortlist
+from distillery.evaluation import Comparison, Estimate, Scorecard, Verdict
 from distillery.report.model import Finding, Report, Severity
 from distillery.report.spec import ReportSpec
 from distillery.report.texts import Texts
@@ -159,7 +160,9 @@ def compile_instead(report: Report, _: ReportSpec) -> Iterator[Draft]:
     """Something that was not distilled is as good and as cheap as the best student."""
     student, loss = report.focus, _loss(report.teacher)
     rivals = [(c, student.versus_baseline) for c in report.scorecards.of_role("baseline")]
-    rivals.append((report.teacher, student.versus_teacher))
+    rivals += [(c, student.versus_regular) for c in report.scorecards.of_role("regular_teacher")]
+    if not report.table_schema.privileged:  # what reads those columns cannot be served, compiled or not
+        rivals.append((report.teacher, student.versus_teacher))
     for rival, versus in rivals:
         comparison = versus.get("log_loss")
         ratios = _cost_ratios(rival, student)
@@ -192,6 +195,23 @@ def inherits_labels_only(report: Report, _: ReportSpec) -> Iterator[Draft]:
         if one.took.fell_back:
             values: dict[str, JsonValue] = {"name": one.name, "asked": one.took.asked, "teacher": report.teacher.kind}
             yield Draft("inherits_labels_only", values)
+
+
+def suspicious_columns(report: Report, spec: ReportSpec) -> Iterator[Draft]:
+    """Privileged columns make the teacher suspiciously good; its labels can then harm (arXiv:2209.08754)."""
+    gain = _privileged_gain(report)
+    if gain is not None and gain.low is not None and gain.low > spec.suspicious_gain:
+        values: dict[str, JsonValue] = {"gain": gain.model_dump(), "limit": spec.suspicious_gain}
+        yield Draft("suspicious_columns", {"columns": shortlist(report.table_schema.privileged), **values})
+
+
+def _privileged_gain(report: Report) -> Estimate | None:
+    """Return the teacher's ROC AUC minus that without privileged columns, where both were fitted."""
+    for card in report.scorecards.of_role("regular_teacher"):
+        less = card.versus_teacher["auc_roc"].difference
+        value, low, high = (None if one is None else -one for one in (less.value, less.high, less.low))
+        return Estimate(value=value, low=low, high=high)
+    return None
 
 
 def no_file(report: Report, _: ReportSpec) -> Iterator[Draft]:
@@ -300,6 +320,26 @@ def against_baseline(report: Report, _: ReportSpec) -> Iterator[Draft]:
         yield Draft("against_baseline", {**values, **ratios, "difference": comparison.difference.model_dump()})
 
 
+def privileged_gave(report: Report, _: ReportSpec) -> Iterator[Draft]:
+    """What privileged columns gave the teacher, and how far the best student, without them, comes."""
+    gain, card = _privileged_gain(report), report.focus
+    if gain is None:
+        return
+    regular = report.scorecards.of_role("regular_teacher")[0]
+    verdict = _from_the_other_side(regular.versus_teacher["auc_roc"].verdict)
+    yield Draft("privileged_teacher", {"name": regular.name, "gain": gain.model_dump(), "verdict": verdict})
+    versus, lift = card.versus_regular.get("log_loss"), card.lift.get("log_loss")
+    if versus is not None and lift is not None:
+        values: dict[str, JsonValue] = {"name": card.name, "difference": versus.difference.model_dump()}
+        values |= {"verdict": versus.verdict, "lift": lift.difference.model_dump(), "lift_verdict": lift.verdict}
+        yield Draft("privileged_student", values)
+
+
+def _from_the_other_side(verdict: Verdict) -> Verdict:
+    swapped: dict[Verdict, Verdict] = {"better": "worse", "worse": "better"}
+    return swapped.get(verdict, verdict)
+
+
 def agreed(report: Report, _: ReportSpec) -> Iterator[Draft]:
     """How often the best student decides like the teacher, and where least."""
     card = report.focus
@@ -331,6 +371,7 @@ WARNINGS: tuple[Rule, ...] = (
     staged_other_data,
     target_drifted,
     inherits_labels_only,
+    suspicious_columns,
     no_file,
     sampled,
     read_badly,
@@ -342,6 +383,7 @@ RESULTS: tuple[Rule, ...] = (
     saved,
     costs_more,
     brought,
+    privileged_gave,
     against_baseline,
     agreed,
     fewer_columns,

@@ -49,7 +49,7 @@ class TorchSpec(NetworkFields, SoftFields, CandidateSpec, ABC):
         It has as many epochs, but no resampled rows in them.
         """
         epochs = sum(stage.epochs for stage in self.stages) or self.epochs
-        plain = {"temperature": 1.0, "loss": "kl", "augment": None, "stages": (), "epochs": epochs}
+        plain = {"temperature": 1.0, "loss": "kl", "augment": None, "stages": (), "epochs": epochs, "warm_up": 0.0}
         return super().control().model_copy(update=plain)
 
     def train(self, lesson: Lesson, *, seed: int, on_epoch: OnEpoch | None = None) -> TorchStudent:
@@ -61,7 +61,9 @@ class TorchSpec(NetworkFields, SoftFields, CandidateSpec, ABC):
         """
         self._check(lesson)
         members = self.members(lesson.schema)
-        objective = Objective(self.alpha, self.hard_weight, self.loss, self.temperature, self.dkd_beta, members)
+        objective = Objective(
+            self.alpha, self.hard_weight, self.loss, self.temperature, self.dkd_beta, members, self.warm_up
+        )
         strata = strata_of(self.sampling, lesson.schema, lesson.train)
         with torch.random.fork_rng():
             torch.manual_seed(seed)

@@ -70,6 +70,20 @@ def test_roles_decide_what_is_a_feature(raw: Raw) -> None:
     assert table.frame["w"].dtype == np.float64
 
 
+def test_a_query_is_no_feature_and_splits_nothing(raw: Raw) -> None:
+    """Rows of a user may lie in every split; without a group they are resampled together."""
+    table = build(raw(), query="house")
+    assert "house" not in table.schema.names
+    assert (table.schema.query, table.schema.unit, table.groups("test")) == ("house", "house", None)
+    queries = table.queries("test")
+    assert queries is not None
+    assert len(np.unique(queries)) == table.split("test")["house"].nunique()
+    assert table.frame.groupby("house")["__split__"].nunique().max() > 1
+    both = build(raw(), query="house", group="house")
+    assert both.schema.unit == "house"
+    assert both.frame.groupby("house")["__split__"].nunique().max() == 1
+
+
 @pytest.mark.parametrize(
     ("target", "classes"),
     [
@@ -285,6 +299,35 @@ def test_dates_written_otherwise_than_iso_are_refused_as_time():
     raw = pd.DataFrame({"x": np.arange(30.0), "y": [0, 1] * 15, "day": [f"1/{i % 12 + 1}/2013" for i in range(30)]})
     with pytest.raises(DataError, match=r"time column 'day' must hold numbers or ISO 8601 dates .* got '1/1/2013'"):
         build_table(raw, Roles(target="y", time="day"), SplitSpec(), seed=0)
+
+
+@pytest.mark.parametrize(
+    ("clock", "message"),
+    [
+        (["2013-01-01", 5], "time column 'day' must hold numbers or ISO 8601 dates such as 2013-01-31, got 5"),
+        (["2013-01-01", "yesterday"], "time column 'day' must hold numbers or ISO 8601 dates .* got 'yesterday'"),
+        (["12:30", "01:15"], "time column 'day' must hold numbers or ISO 8601 dates .* got '12:30', '01:15'"),
+        ([1.0, np.inf], "time column 'day' must hold finite numbers, got 15 infinite"),
+        (["2013-01-01", None], "time column 'day' must not be missing, got 15 empty rows"),
+    ],
+    ids=["mixed", "unparsable", "hours alone", "infinite", "missing"],
+)
+def test_a_clock_that_cannot_order_rows_is_refused(clock: list[Any], message: str) -> None:
+    """By what is wrong with it."""
+    raw = pd.DataFrame({"x": np.arange(30.0), "y": [0, 1] * 15, "day": clock * 15})
+    with pytest.raises(DataError, match=message):
+        build_table(raw, Roles(target="y", time="day"), SplitSpec(), seed=0)
+
+
+def test_times_before_the_epoch_and_of_other_zones_are_in_order():
+    """Negative seconds come first; a zone's offset counts."""
+    seconds = np.arange(-30, 30)
+    hours = [f"2013-01-01T12:00+{h:02d}:00" for h in range(12)]  # further east is earlier
+    for clock, earliest in ((seconds, 0), (hours * 5, 11)):
+        raw = pd.DataFrame({"x": np.arange(60.0), "y": [0, 0, 1, 1] * 15, "day": clock})
+        table = build_table(raw, Roles(target="y", time="day"), SplitSpec(), seed=0)
+        assert table.frame["__split__"][earliest] == "train"
+        assert table.split("train")["day"].max() < table.split("test")["day"].min()
 
 
 def test_iso_dates_order_the_splits():

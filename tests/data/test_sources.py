@@ -165,6 +165,16 @@ def test_every_format_gives_the_same_table(
     assert other.digest == plain.digest
 
 
+def test_a_column_may_be_group_and_query(raw: Raw, tmp_path: Path) -> None:
+    """Rows of a user then stay together and are ranked; in any other two roles a column is refused."""
+    path = write_csv(raw(), tmp_path)
+    assert load(path, drop=["day"], query="house").schema.query == "house"
+    schema = load(path, drop=["day"], group="house", query="house").schema
+    assert (schema.group, schema.query) == ("house", "house")
+    with pytest.raises(ValueError, match="a column must have one role, got several for 'house'"):
+        load(path, drop=["day"], privileged=["house"], query="house")
+
+
 def test_every_setting_reaches_the_table(raw: Raw, tmp_path: Path) -> None:
     """Roles, kinds, sample and split are those of the config."""
     path = write_csv(raw().assign(w=2.0), tmp_path)

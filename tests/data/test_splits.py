@@ -191,6 +191,20 @@ def test_a_ready_split_must_be_complete_and_understood(raw: Raw, values: tuple[A
         assign(frame, column="part")
 
 
+def test_a_ready_split_must_follow_the_clock(raw: Raw) -> None:
+    """Rows of the future must not lie in training; equal times at a border may, as their order is unknown."""
+    frame = raw().sort_values("day")
+    frame["part"] = np.repeat(["train", "valid", "test"], [240, 60, 100])
+    assert shares(assign(frame, column="part", time="day")) == [0.6, 0.15, 0.25]
+    frame["part"] = frame["part"].to_numpy()[::-1]
+    message = (
+        r"split column 'part' must put later rows of 'day' into later splits, got rows until \d+ before valid, which"
+    )
+    with pytest.raises(DataError, match=message):
+        assign(frame, column="part", time="day")
+    assert shares(assign(frame, column="part")) == [0.6, 0.15, 0.25]
+
+
 def test_an_absent_split_column_is_named(raw: Raw) -> None:
     """The columns there are, are listed."""
     with pytest.raises(DataError, match="split column 'part' is missing; the columns are size, rooms, colour"):

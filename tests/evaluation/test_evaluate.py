@@ -12,7 +12,7 @@ import pytest
 from pydantic import ValidationError
 
 from distillery.errors import InputError
-from distillery.evaluation import METRICS, Entry, EvaluationSpec, Scorecards, cost, evaluate_models
+from distillery.evaluation import METRICS, RANKING_METRICS, Entry, EvaluationSpec, Scorecards, cost, evaluate_models
 from tests.terminal import error_terminal
 
 SPEC = EvaluationSpec(replicates=40, cost=False, importance=False)
@@ -85,6 +85,29 @@ def test_each_role_has_its_comparisons(entries: list[Entry], features: pd.DataFr
         assert set(card.versus_teacher) == set(card.versus_staged) == set(METRICS)
         assert card.agreement is not None
         assert card.agreement.rate == 1
+
+
+def test_rows_are_ranked_within_queries(entries: list[Entry], features: pd.DataFrame) -> None:
+    """Every model, on the same queries; tracked by name and k. Without queries there is no ranking."""
+    queries = np.arange(len(LABELS)) % 20
+    cards = evaluate(entries, features, queries=queries, spec=SPEC.model_copy(update={"ranking_k": 5}))
+    assert {card.ranking.k for card in cards.cards} == {5}
+    student = cards.get("student", "a")
+    assert set(student.ranking.lift) == set(student.ranking.versus_teacher) == set(RANKING_METRICS)
+    assert cards.teacher.ranking.versus_teacher == {}
+    assert {"test.gauc", "test.ndcg_at_5", "test.recall_at_5", "test.recall"} <= set(student.metrics())
+    assert {card.ranking for card in evaluate(entries, features).cards} == {None}
+
+
+def test_students_are_compared_with_the_teacher_without_privileged_columns(
+    entries: list[Entry], features: pd.DataFrame
+) -> None:
+    """And no one else is."""
+    regular = entry("regular_teacher", "big", proba=blend(0.7))
+    cards = evaluate([*entries, regular], features)
+    assert {card.name for card in cards.cards if card.versus_regular} == {"a", "b"}
+    assert cards.get("student", "a").versus_regular["log_loss"].verdict == "better"
+    assert cards.get("regular_teacher", "big").versus_teacher["log_loss"].verdict == "worse"
 
 
 def test_comparisons_have_the_right_sign(entries: list[Entry], features: pd.DataFrame) -> None:

@@ -10,7 +10,7 @@ from distillery.data import RawEncoder
 from distillery.errors import DataError, TrainingError
 from distillery.networks import Batches, Pupil
 from distillery.networks.fitted import strata_of
-from distillery.networks.training import device_of
+from distillery.networks.training import Objective, device_of
 from distillery.students import MLPSpec
 from tests.checks import make_table
 from tests.test_models import lesson_of
@@ -267,3 +267,33 @@ def test_the_smaller_of_two_limits_on_columns_holds(lesson):
     """``max_features`` shrinks what ``features`` asks for."""
     spec = MLPSpec(**{**FAST.model_dump(), "max_features": 2, "features": {"at_most": 4, "epochs": 5}})
     assert len(spec.fit(lesson, seed=0).selected_features) == 2
+
+
+def test_soft_labels_warm_up_from_hard_labels_alone():
+    """The loss is that of w α: of real rows both parts, of resampled ones the soft part alone."""
+    torch.manual_seed(0)
+    z, soft, y = torch.randn(6, 2), torch.randn(6, 2), torch.tensor([0, 1, 1, 0, 1, 0])
+    rows = Batches((), y, soft, torch.ones(6), torch.ones(6))
+    resampled = Batches((), y, soft, torch.ones(6), torch.zeros(6))
+    warming = Objective(0.8, warm_up=0.4)
+    for progress, alpha in ((0.1, 0.2), (0.3, 0.6), (0.4, 0.8), (1.0, 0.8)):
+        torch.testing.assert_close(warming.at(progress)(z, rows), Objective(alpha)(z, rows))
+        share = alpha / 0.8
+        torch.testing.assert_close(warming.at(progress)(z, resampled), share * Objective(0.8)(z, resampled))
+    assert Objective(0.8).at(0.001) == Objective(0.8)
+
+
+def test_a_warm_up_changes_the_training_and_not_its_control(lesson):
+    """The weight rises with every step; validation is held to the whole objective."""
+    plain, warming = FAST, FAST.model_copy(update={"warm_up": 0.5})
+    cold, warm = (spec.fit(lesson, seed=0).history for spec in (plain, warming))
+    assert cold[0]["train_loss"] != warm[0]["train_loss"]
+    assert all(np.isfinite(list(epoch.values())).all() for epoch in warm)
+    assert plain.control() == warming.control()
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.0])
+def test_a_warm_up_is_a_share_below_the_whole(share):
+    """Else α would never be reached."""
+    with pytest.raises(ValueError, match="warm_up"):
+        MLPSpec(warm_up=share)

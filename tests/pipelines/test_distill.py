@@ -273,14 +273,49 @@ def test_a_report_holds_what_was_looked_at(run, parameters):
     ]
 
 
-def test_privileged_columns_reach_the_teacher_only(run, parameters):
-    """Student and signature do without them."""
-    source = {**parameters["source"], "privileged": ["income"]}
-    record = run({**parameters, "source": source})
-    teacher = record.steps["train_teacher"].outputs["teacher"][0].load()
-    student = record.steps["train_student_mlp"].outputs["student"][0].load()
-    assert "income" in teacher.schema.names
-    assert "income" not in student.schema.names
+def test_privileged_columns_reach_the_teacher_only(run, parameters, tracking, tmp_path):
+    """Student and signature do without them; what they are worth is measured, and rows are ranked in their query."""
+    source = {**parameters["source"], "privileged": ["age"], "query": "household"}
+    record = run({**parameters, "source": source, "evaluation": {"replicates": 20, "cost": False, "ranking_k": 2}})
+    models = {
+        role: record.steps[f"train_{step}"].outputs[output][0].load()
+        for role, step, output in (
+            ("teacher", "teacher", "teacher"),
+            ("regular", "regular_teacher", "teacher"),
+            ("student", "student_mlp", "student"),
+        )
+    }
+    assert {role for role, model in models.items() if "age" in model.schema.names} == {"teacher"}
+    cards = cards_of(record)
+    assert {card.role for card in cards.cards} == {"teacher", "regular_teacher", "student", "control"}
+    regular = cards.of_role("regular_teacher")[0]
+    assert regular.versus_teacher["auc_roc"].verdict == "worse"
+    assert cards.students[0].versus_regular
+    assert {card.ranking.k for card in cards.cards} == {2}
+    assert cards.students[0].ranking.lift
+    experiment = tracking.get_experiment_by_name(parameters["scenario"])
+    runs = {r.info.run_name: r for r in tracking.search_runs([experiment.experiment_id])}
+    names = {"test.gauc", "test.gauc_low", "test.ndcg_at_2", "test.recall_at_2"}
+    assert names <= set(runs["regular teacher xgboost"].data.metrics)
+    folder = tmp_path / "reports" / parameters["scenario"]
+    found = {f["code"] for f in json.loads((folder / "report.json").read_text())["findings"]}
+    assert {"privileged_teacher", "privileged_student"} <= found
+    page = (folder / "report.md").read_text()
+    assert "What the privileged columns gave" in page
+    assert "Ranking within household" in page
+    version = tracking.get_model_version_by_alias(f"{parameters['scenario']}-student", STAGING)
+    mlflow.set_tracking_uri(tracking.tracking_uri)
+    asked = mlflow.models.get_model_info(f"models:/{version.name}/{version.version}").signature.inputs.input_names()
+    assert "age" not in asked
+
+
+def test_the_teacher_without_privileged_columns_can_be_left_out(parameters):
+    """It costs a second fit; where no column is privileged there is none to make."""
+    plain = DistillConfig.parse(parameters)
+    assert not plain.compares_privileged
+    named = {**parameters, "source": {**parameters["source"], "privileged": ["income"]}}
+    assert DistillConfig.parse(named).compares_privileged
+    assert not DistillConfig.parse({**named, "compare_privileged": False}).compares_privileged
 
 
 def test_a_failed_expectation_stops_before_training_and_is_kept(run, parameters, tracking):

@@ -227,6 +227,55 @@ def constant(report: Report) -> Report:
     return with_card(report, "student", quality=report.focus.quality.model_copy(update={"constant": True}))
 
 
+def privileged(report: Report, *, gain: float, spread: float = 0.01) -> Report:
+    """The report with a teacher whose ROC AUC is by so much lower without privileged columns."""
+    less = Comparison(difference=Estimate(value=-gain, low=-gain - spread, high=-gain + spread), verdict="worse")
+    card = report.teacher.model_copy(
+        update={"role": "regular_teacher", "versus_teacher": {"auc_roc": less, "log_loss": comparison(0.02, "worse")}}
+    )
+    report = with_card(report, "student", versus_regular={"log_loss": comparison(-0.003, "better")})
+    cards = (*report.scorecards.cards, card)
+    return report.model_copy(update={"scorecards": report.scorecards.model_copy(update={"cards": cards})})
+
+
+@pytest.mark.parametrize(
+    ("gain", "spread", "limit", "said"),
+    [(0.2, 0.05, 0.1, True), (0.12, 0.05, 0.1, False), (0.05, 0.01, 0.1, False), (0.05, 0.01, 0.02, True)],
+)
+def test_a_suspiciously_good_teacher(sound: Report, gain: float, spread: float, limit: float, said: bool) -> None:
+    """Warned of where the interval of what privileged columns gave it lies above what is allowed."""
+    found = findings(privileged(sound, gain=gain, spread=spread), suspicious_gain=limit)
+    assert ("suspicious_columns" in found) == said
+    if said:
+        assert found["suspicious_columns"].severity == "warning"
+        assert "privileged columns (plan)" in found["suspicious_columns"].text
+
+
+def test_what_privileged_columns_gave(sound: Report) -> None:
+    """The teacher by what they change, the student against the teacher without them and against its control."""
+    found = findings(privileged(sound, gain=0.05))
+    text = found["privileged_teacher"].text
+    assert text.endswith("by +.0500 [+.0400, +.0600] against the same teacher without them: better")
+    assert "(better), minus its own control's" in found["privileged_student"].text
+    assert not {"privileged_teacher", "privileged_student"} & set(findings(sound))
+
+
+def test_what_reads_privileged_columns_cannot_be_compiled_instead(sound: Report) -> None:
+    """A rival is the teacher without them."""
+    good = {"log_loss": comparison(0.0, "no difference shown")}
+    student, teacher = sound.focus, sound.teacher
+    assert student.cost is not None
+    cost = student.cost.model_copy(update={"runtime": "onnx"})
+    one = with_card(sound, "student", cost=cost, versus_teacher=good)
+    one = with_card(one, "teacher", cost=cost)
+    assert "compile_instead" not in findings(one)
+    columns = tuple(c.model_copy(update={"privileged": False}) for c in sound.table_schema.columns)
+    plain = one.model_copy(update={"table_schema": sound.table_schema.model_copy(update={"columns": columns})})
+    assert f"the teacher {teacher.name}" in findings(plain)["compile_instead"].text
+    both = with_card(privileged(one, gain=0.05), "student", versus_regular=good)
+    assert f"the regular teacher {teacher.name}" in findings(both)["compile_instead"].text
+
+
 def without_intervals(report: Report) -> Report:
     quality = report.teacher.quality
     bare = {name: one.model_copy(update={"low": None, "high": None}) for name, one in quality.metrics.items()}
@@ -345,6 +394,7 @@ def variants(sound: Report) -> Iterator[Report]:
     yield sound.model_copy(update={"selections": (chosen,)})
     alone = Inherited(asked="embeddings", got="labels", dimensions=4)
     yield sound.model_copy(update={"inherited": (InheritedFacts(name="small", took=alone),)})
+    yield privileged(sound, gain=0.3)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

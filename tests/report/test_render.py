@@ -12,7 +12,15 @@ import pytest
 import yaml
 
 from distillery.data.drift import ColumnDrift, DriftReport, SplitDrift
-from distillery.evaluation import COSTS, METRICS, Agreement, Estimate
+from distillery.evaluation import (
+    COSTS,
+    METRICS,
+    RANKING_METRICS,
+    Agreement,
+    Estimate,
+    Ranking,
+    Scorecard,
+)
 from distillery.evaluation.importance import ColumnImportance, Importance
 from distillery.evaluation.slices import Slice, SliceSearch
 from distillery.evaluation.targets import TargetScore
@@ -53,6 +61,14 @@ ODD_NAMES = (
 DRAWING = Drawing("roc", "quality", "<svg xmlns='http://www.w3.org/2000/svg'/>", "2 of 3 rows")
 
 
+def ranking_of(card: Scorecard) -> Ranking:
+    """A ranking whose figures are some of the card's."""
+    metrics = dict(zip(RANKING_METRICS, card.quality.metrics.values(), strict=False))
+    minus = [dict(zip(RANKING_METRICS, one.values(), strict=False)) for one in (card.versus_teacher, card.lift)]
+    counted: dict[str, Any] = {"k": 10, "queries": 120, "left_out": 56, "relevant": ("yes",)}
+    return Ranking(metrics=metrics, versus_teacher=minus[0], lift=minus[1], **counted)
+
+
 def rich_report(make: Make, **changes: Any) -> Report:
     """A report that has everything: slices, importance, drift, searches, selections, steps, histories."""
     one = make(**changes)
@@ -90,11 +106,14 @@ def rich_report(make: Make, **changes: Any) -> Report:
                 "slices": slices,
                 "importance": importance,
                 "versus_baseline": student.lift,
+                "versus_regular": student.lift,
                 "targets": of_targets[1],
             }
         ),
         control.model_copy(update={"targets": of_targets[2]}),
+        control.model_copy(update={"role": "regular_teacher", "name": "big", "label": "regular teacher big"}),
     )
+    cards = tuple(card.model_copy(update={"ranking": ranking_of(card)}) for card in cards)
     moved = ColumnDrift(
         column=column, method="Jensen-Shannon distance", kind="distance", score=0.234, threshold=0.1, drifted=True
     )
@@ -108,6 +127,7 @@ def rich_report(make: Make, **changes: Any) -> Report:
     )
     return one.model_copy(
         update={
+            "table_schema": one.table_schema.model_copy(update={"query": "customer"}),
             "scorecards": one.scorecards.model_copy(update={"cards": cards, "prior_log_loss": 0.6543}),
             "drift": DriftReport(splits=(SplitDrift(split="test", columns=(moved, gone), **rows),)),
             "searches": (SearchFacts(name="small", chosen=1, trials=trials),),

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from jinja2 import Environment, meta
 
-from distillery.evaluation import COSTS, METRICS
+from distillery.evaluation import COSTS, METRICS, RANKING_METRICS
 from distillery.promotion import GatesSpec
 from distillery.report.texts import FILTERS, LANGUAGES, Texts
 
-ONLY_TRANSLATED = ("metric.", "cost.")  # in English they stand beside the metrics themselves
+ONLY_TRANSLATED = ("metric.", "cost.", "ranking.")  # in English they stand beside the metrics themselves
 
 
 def values_of(texts: Texts, key: str) -> set[str]:
@@ -31,7 +31,7 @@ def test_every_language_has_every_message() -> None:
 def test_metrics_and_costs_are_translated() -> None:
     """Title, unit and definition of each."""
     chinese = Texts("zh")
-    for kind, known in (("metric", METRICS), ("cost", COSTS)):
+    for kind, known in (("metric", METRICS), ("cost", COSTS), ("ranking", RANKING_METRICS)):
         for name in known:
             assert {f"{kind}.{name}.{part}" for part in ("title", "unit", "definition")} <= chinese.keys
 

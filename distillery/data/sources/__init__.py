@@ -15,6 +15,7 @@ from distillery.data.sources.file import FileSpec as FileSpec
 from distillery.data.sources.flights import FlightsSpec as FlightsSpec
 from distillery.data.sources.flights_funnel import FlightsFunnelSpec as FlightsFunnelSpec
 from distillery.data.sources.mnist import MNISTSpec as MNISTSpec
+from distillery.data.sources.movielens import MovieLensSpec as MovieLensSpec
 from distillery.data.sources.parquet_log import ParquetLogSpec as ParquetLogSpec
 
 _LogSpec = AvazuSpec | CriteoSpec | ParquetLogSpec | CtrLogSpec
@@ -25,6 +26,7 @@ SourceSpec = Annotated[
     | MNISTSpec
     | DiamondsSpec
     | FlightsFunnelSpec
+    | MovieLensSpec
     | AvazuSpec
     | CriteoSpec
     | ParquetLogSpec
@@ -42,6 +44,7 @@ __all__ = [
     "FlightsFunnelSpec",
     "FlightsSpec",
     "MNISTSpec",
+    "MovieLensSpec",
     "ParquetLogSpec",
     "SourceSpec",
 ]

@@ -48,6 +48,7 @@ class FileSpec(Spec):
         group: rows with one value of it stay in one split and one fold.
         time: orders the rows; the latest become the test split.
         weight: row weights.
+        query: rows are ranked within one value of it, such as a user: it gives ranking metrics and is no feature.
         privileged: columns the teacher may use and the student may not.
         numeric, categorical: overrides of the inferred column kinds.
         missing: spellings of a missing value, beside the usual ones (empty, NA, NaN, null).
@@ -66,6 +67,7 @@ class FileSpec(Spec):
     group: str | None = None
     time: str | None = None
     weight: str | None = None
+    query: str | None = None
     privileged: tuple[str, ...] = ()
     numeric: tuple[str, ...] = ()
     categorical: tuple[str, ...] = ()
@@ -87,7 +89,9 @@ class FileSpec(Spec):
 
     @model_validator(mode="after")
     def _one_role_each(self) -> FileSpec:
-        single = [c for c in (self.target, *self.targets, self.group, self.time, self.weight, self.split.column) if c]
+        query = None if self.query == self.group else self.query  # rows of a user may be ranked and stay together
+        named = (self.target, *self.targets, self.group, self.time, self.weight, query, self.split.column)
+        single = [c for c in named if c]
         twice = [name for name, n in Counter([*single, *self.drop, *self.privileged]).items() if n > 1]
         twice += sorted(set(self.numeric) & set(self.categorical))
         if twice:
@@ -120,6 +124,7 @@ class FileSpec(Spec):
             group=self.group,
             time=self.time,
             weight=self.weight,
+            query=self.query,
             drop=self.drop,
             privileged=self.privileged,
             kinds=self._kinds(),

@@ -32,7 +32,8 @@ def plan_checks(table: Table, spec: ValidationSpec, folds: int | None) -> Plan:
 
 def _table_checks(table: Table) -> Iterator[Check]:
     schema, there = table.schema, [str(name) for name in table.frame.columns]
-    single = [name for name in (schema.target, schema.group, schema.time, schema.weight) if name is not None]
+    roles = (schema.target, schema.group, schema.time, schema.weight, schema.query)
+    single = [name for name in roles if name is not None]
     for name in [*schema.names, *single]:
         hint = did_you_mean(name, there) if name not in there else ""
         yield Check("ExpectColumnToExist", {"column": name}, ALL, f"add the column, or mend its name{hint}")

@@ -84,6 +84,7 @@ def _other(card: Scorecard) -> Look:
     others = {
         "teacher": Look("teacher", BLUE, "D", "-"),
         "baseline": Look("baseline", GREY, "s", (0, (1, 1.5))),
+        "regular_teacher": Look("regular-teacher", BLUE, "d", (0, (4, 2)), hollow=True),
         "staged": Look("staged", INK, "P", (0, (6, 1.5, 1, 1.5))),
     }
     return others.get(card.role, Look(card.role, GREY, "*", ":"))

@@ -73,8 +73,9 @@ class View:
 
     def _label(self, card: Scorecard) -> str:
         """Say the label's role word in the report's language."""
-        prefix, _, rest = card.label.partition(" ")
-        return f"{self.texts(f'plot.role.{card.role}')} {rest}" if prefix == card.role and rest else card.label
+        role = card.role.replace("_", " ")
+        rest = card.label.removeprefix(f"{role} ")
+        return f"{self.texts(f'plot.role.{card.role}')} {rest}" if rest and rest != card.label else card.label
 
     @property
     def teacher(self) -> Shown:

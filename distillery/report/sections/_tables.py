@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from distillery.evaluation import COSTS, METRICS, Estimate, Scorecard
+from distillery.evaluation import COSTS, METRICS, RANKING_METRICS, CostInfo, Estimate, Metric, Scorecard
 from distillery.report import formats
 from distillery.report.document import Cell, Format, Mark, Table, Terms, Writer
 from distillery.report.formats import difference, percent_interval
@@ -67,7 +67,9 @@ def arrow(bigger_is_better: bool) -> str:
 
 def definitions(writer: Writer, kind: str, *more: tuple[str, str]) -> Terms:
     """Return what every metric, or every cost, means and is counted in, and more terms with what they mean."""
-    known = METRICS if kind == "metric" else COSTS
+    known: Mapping[str, Metric | CostInfo] = METRICS if kind == "metric" else COSTS
+    if kind == "ranking":
+        known = RANKING_METRICS
     items = []
     for name, one in known.items():
         title, unit, definition = (

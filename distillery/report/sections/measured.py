@@ -21,6 +21,8 @@ from distillery.report.sections._tables import (
     metric_title,
     models,
 )
+from distillery.report.sections.privileged import privileged
+from distillery.report.sections.ranking import ranked
 from distillery.report.sections.targets import per_target
 
 MOST_CLASSES = 40  # listed; the JSON has them all
@@ -46,6 +48,7 @@ def quality(writer: Writer) -> Section:
         Heading(texts("report.retention")),
         _retention(writer),
         *_per_class(writer),
+        *ranked(writer),
     )
 
 
@@ -201,6 +204,7 @@ def distillation(writer: Writer) -> Section:
         Paragraph(texts("report.versus_baseline_note"), "note") if baseline else None,
         compared(writer, "versus_baseline") if baseline else None,
         *_inherited(writer),
+        *privileged(writer),
         *_searches(writer),
     )
 

@@ -162,7 +162,7 @@ def _intervals(writer: Writer) -> str:
         "report.intervals",
         confidence=cards.confidence,
         replicates=cards.replicates,
-        group=writer.report.table_schema.group,
+        group=writer.report.table_schema.unit,
     )
 
 

@@ -1,0 +1,55 @@
+"""What only the teacher may know reaches no student, in Python or in any file of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from distillery.data import Column, Table
+from distillery.distillation import SoftLabels
+from distillery.errors import InputError
+from distillery.export import to_onnx
+from distillery.students import lesson_of
+from distillery.teachers import XGBoostSpec
+from steps._registry import signature
+from tests.test_models import STUDENT_SPECS, maker
+
+
+def with_answer(table: Table) -> Table:
+    """The table with a privileged column that tells the answer."""
+    schema = table.schema
+    answer = Column(name="answer", kind="numeric", lower=0, upper=1, privileged=True)
+    frame = table.frame.assign(answer=table.frame[schema.target].astype(float))
+    return Table(schema.model_copy(update={"columns": (*schema.columns, answer)}), frame)
+
+
+@pytest.mark.parametrize("kind", list(STUDENT_SPECS))
+def test_no_student_reads_them(kind: str) -> None:
+    """Not its schema, its file's inputs in either form, or the signature it is registered with."""
+    spec: Any = STUDENT_SPECS[kind]
+    spec = spec.model_copy(update={"epochs": 1}) if "epochs" in type(spec).model_fields else spec
+    table = with_answer(maker(spec)())
+    rows = {split: table.rows(split) for split in ("train", "valid", "test")}
+    teacher = XGBoostSpec(trees=3, threads=1).fit(rows["train"], rows["valid"], table.schema, seed=0)
+    assert "answer" in teacher.schema.names
+    logits = {s: np.log(teacher.predict_proba(r.features).clip(1e-6)).astype(np.float32) for s, r in rows.items()}
+    labels = SoftLabels(logits, np.full(len(rows["train"]), -1), "in_sample")
+    student = spec.fit(lesson_of(table, teacher, labels), seed=0)
+    named, tensors = student.exported(), to_onnx(student, form="tensors")
+    asked = signature(named.schema).inputs.input_names()
+    assert asked == named.inputs
+    for names in (student.schema.names, named.inputs, asked, tensors.schema.names):
+        table.schema.refuse_privileged(kind, names)
+        assert "answer" not in names
+    blind = rows["test"].features.drop(columns="answer")
+    np.testing.assert_array_equal(student.predict_proba(blind), student.predict_proba(rows["test"].features))
+
+
+def test_a_leak_is_named() -> None:
+    """With who reads what."""
+    schema = with_answer(maker(STUDENT_SPECS["mlp"])()).schema
+    message = "the ONNX file of student mlp must read regular columns alone, got the privileged 'answer'"
+    with pytest.raises(InputError, match=message):
+        schema.refuse_privileged("the ONNX file of student mlp", ["city", "answer"])
