@@ -51,6 +51,10 @@ class Rows:
         """Return the same rows without privileged columns."""
         return Rows(self.features[schema.regular.names], self.labels, self.weights)
 
+    def spread(self, schema: Schema) -> Rows:
+        """Return the same rows as a schema reads them whose texts are spread over numbers; see `Schema.spread`."""
+        return Rows(schema.conform(self.features), self.labels, self.weights) if schema.texts else self
+
 
 @final
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
-from distillery.data import Schema
+from distillery.data import Column, Schema
 from distillery.export.model import OnnxModel
 
 UNSEEN = "\N{SNOWMAN} never seen"
@@ -53,13 +53,22 @@ def edge_rows(schema: Schema, frame: pd.DataFrame) -> pd.DataFrame:
         schema: the columns.
         frame: raw rows, at least one; the first is changed.
     """
+    schema = schema.inputs
     base = dict(schema.conform(frame.head(1)).iloc[0])
     choices: dict[str, tuple[object, ...]] = {
-        c.name: (np.nan, *EXTREMES) if c.kind == "numeric" else (None, UNSEEN, "") for c in schema.columns
+        c.name: (np.nan, *EXTREMES) if c.kind == "numeric" else (None, UNSEEN, "", *_odd_texts(c))
+        for c in schema.columns
     }
     single = [{**base, name: value} for name, values in choices.items() for value in values]
     several = [{name: values[i % len(values)] for name, values in choices.items()} for i in range(1 + len(EXTREMES))]
     return schema.conform(pd.DataFrame([*single, *several], dtype=object))
+
+
+def _odd_texts(column: Column) -> list[str]:
+    """Return texts that hold a term in full, in capitals, across lines, or almost."""
+    terms = column.terms[:: max(1, len(column.terms) // 3)]
+    forms = ("{}", "({})!", "x{}", "{}\N{LATIN SMALL LETTER E WITH ACUTE}", "_{}\n")
+    return [form.format(term) for term in terms for form in forms] + [term.upper() for term in terms]
 
 
 def measure_parity(model: Native, exported: OnnxModel, frame: pd.DataFrame) -> Parity:

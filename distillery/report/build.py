@@ -22,6 +22,7 @@ from distillery.report.model import (
     StepFacts,
     TrainingFacts,
 )
+from distillery.report.phrases import driving_phrases
 from distillery.report.spec import ReportSpec
 from distillery.report.texts import Texts
 from distillery.students import Student
@@ -73,6 +74,7 @@ def build_report(
         training=TrainingFacts.of_all(teacher, students, controls),
         drift=drift,
         steps=tuple(steps),
+        phrases=driving_phrases(teacher, table),
         origin=origin,
     )
     return report.model_copy(update={"findings": conclude(report, spec, Texts(spec.language))})

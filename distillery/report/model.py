@@ -15,6 +15,7 @@ from distillery.data.validation import ValidationReport
 from distillery.distillation import SoftLabels
 from distillery.evaluation import Role, Scorecard, Scorecards
 from distillery.promotion import Verdict
+from distillery.report.phrases import ProductPhrases
 from distillery.report.texts import Language
 from distillery.students import GatePath, Selected, Student, Trial
 from distillery.students.search import best_of
@@ -99,7 +100,11 @@ class SelectionFacts(BaseModel):
     @classmethod
     def of(cls, student: Student, schema: Schema) -> SelectionFacts:
         """Look at a student that selected columns of a table."""
-        return cls(name=student.spec.title, among=len(schema.regular.columns), columns=student.selected_features)
+        return cls(
+            name=student.spec.title,
+            among=len(schema.regular.spread("terms").columns),
+            columns=student.selected_features,
+        )
 
 
 class SearchFacts(BaseModel):
@@ -252,6 +257,7 @@ class Report(BaseModel):
         training: of each network.
         drift: of the splits against training.
         steps: what each step took, in run order.
+        phrases: where there are texts, which of their phrases drive the teacher, by group.
         findings: what follows from all this, warnings first.
         origin: how to make it again.
     """
@@ -273,6 +279,7 @@ class Report(BaseModel):
     training: tuple[TrainingFacts, ...] = ()
     drift: DriftReport | None = None
     steps: tuple[StepFacts, ...] = ()
+    phrases: tuple[ProductPhrases, ...] = ()
     findings: tuple[Finding, ...] = ()
     origin: Origin
 

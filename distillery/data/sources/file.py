@@ -47,6 +47,7 @@ class FileSpec(Spec):
         weight: row weights.
         privileged: columns the teacher may use and the student may not.
         numeric, categorical: overrides of the inferred column kinds.
+        text: columns that are read word by word; hashed TF-IDF for teachers, a short list of terms for students.
         missing: spellings of a missing value, beside the usual ones (empty, NA, NaN, null).
         separator: the CSV's field separator.
         rows: at most so many rows, sampled.
@@ -64,6 +65,7 @@ class FileSpec(Spec):
     privileged: tuple[str, ...] = ()
     numeric: tuple[str, ...] = ()
     categorical: tuple[str, ...] = ()
+    text: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     separator: str = Field(",", min_length=1, max_length=1)
     rows: PositiveInt | None = None
@@ -73,7 +75,8 @@ class FileSpec(Spec):
     def _one_role_each(self) -> FileSpec:
         single = [c for c in (self.target, self.group, self.time, self.weight, self.split.column) if c]
         twice = [name for name, n in Counter([*single, *self.drop, *self.privileged]).items() if n > 1]
-        twice += sorted(set(self.numeric) & set(self.categorical))
+        twice += sorted(n for n, k in Counter([*self.numeric, *self.categorical, *self.text]).items() if k > 1)
+        twice += sorted(set(self.text) & {*single, *self.drop})
         if twice:
             raise ValueError(f"a column must have one role, got several for {shortlist(map(repr, twice))}")
         return self
@@ -109,7 +112,7 @@ class FileSpec(Spec):
 
     def _kinds(self) -> dict[str, ColumnKind]:
         kinds: dict[str, ColumnKind] = dict.fromkeys(self.numeric, "numeric")
-        return kinds | dict.fromkeys(self.categorical, "categorical")
+        return kinds | dict.fromkeys(self.categorical, "categorical") | dict.fromkeys(self.text, "text")
 
     def read(self) -> pd.DataFrame:
         """Return the raw rows.
