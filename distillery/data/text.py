@@ -44,7 +44,7 @@ def lowered(text: str) -> str:
     >>> lowered("It\N{RIGHT SINGLE QUOTATION MARK}s GREAT")
     "it's great"
     """
-    return text.translate(_lower())
+    return text.lower() if text.isascii() else text.translate(_lower())
 
 
 def word_spans(text: str) -> list[tuple[str, int, int]]:

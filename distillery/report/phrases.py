@@ -16,8 +16,8 @@ from distillery.data import Table
 from distillery.data.model import Model
 from distillery.data.text import word_spans, words_of
 
-PRODUCTS, TEXTS, PHRASES = 3, 10, 4  # shown; texts of each that are read, phrases of each direction
-MOST_WORDS = 80  # of a text that are left out in turn
+PRODUCTS, TEXTS, PHRASES = 3, 24, 4  # shown; texts of each that are read, phrases of each direction
+MOST_WORDS = 60  # of a text that are left out in turn
 AROUND = 45  # characters of an excerpt on either side
 SEED = 0
 
@@ -50,7 +50,8 @@ class ProductPhrases(BaseModel):
         label: the class whose probability it is.
         rows: how many rows were read, drawn at random.
         mean: their mean probability.
-        raising, lowering: the phrases with the largest effects, the largest first; no two share a word.
+        raising, lowering: the phrases with the largest effects, summed over the texts, the largest first; no
+            two share a word.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -168,8 +169,9 @@ def _excerpt(text: str, cut: _Cut) -> str:
 
 
 def _strongest(phrases: Sequence[Phrase]) -> tuple[Phrase, ...]:
+    """Rank by what a phrase does over all texts: of those that stand in one alone, many move it by chance."""
     kept: list[Phrase] = []
-    for one in sorted(phrases, key=lambda p: (-abs(p.effect), p.phrase, p.column)):
+    for one in sorted(phrases, key=lambda p: (-abs(p.effect) * p.texts, p.phrase, p.column)):
         taken = {word for other in kept for word in words_of(other.phrase)}
         if len(kept) < PHRASES and not taken & set(words_of(one.phrase)):
             kept.append(one)

