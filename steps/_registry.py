@@ -211,7 +211,7 @@ def requirements() -> list[str]:
 
 def signature(schema: Schema) -> ModelSignature:
     """The raw columns it needs, one probability per class out."""
-    kinds = {"numeric": DataType.double, "categorical": DataType.string}
+    kinds = {"numeric": DataType.double, "categorical": DataType.string, "text": DataType.string}
     inputs = MlflowSchema([ColSpec(kinds[c.kind], c.name) for c in schema.columns])
     return ModelSignature(inputs, MlflowSchema([ColSpec(DataType.float, output_name(c)) for c in schema.classes]))
 

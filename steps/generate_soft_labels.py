@@ -28,6 +28,6 @@ def generate_soft_labels(
         logger.warning("the teacher comes ready-made: training rows are labelled in sample, and it may have seen them")
 
     def fit(train: Rows, valid: Rows) -> Teacher:
-        return teacher_spec.fit(train, valid, table.schema, seed=seed)
+        return teacher_spec.fit_on(train, valid, table.schema, seed=seed)
 
     return label(table, teacher, fit, spec, seed=seed, progress=logger.info)

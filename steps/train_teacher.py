@@ -9,6 +9,7 @@ from zenml import step
 from zenml.logger import get_logger
 
 from distillery.data import Schema, Table
+from distillery.data.schema import TextReading
 from distillery.teachers import RegisteredSpec, Teacher, TeacherKind, TeacherSpec
 from materializers import TeacherMaterializer
 from materializers.registered import open_model
@@ -36,7 +37,8 @@ def train_teacher(
     if role != "teacher":
         schema, train, valid = schema.regular, train.regular(schema), valid.regular(schema)
     with _run(spec, role):
-        teacher = spec.fit(train, valid, schema, seed=seed)
+        reading: TextReading = "terms" if role == "baseline" else "hashed"  # a baseline is a file that is deployed
+        teacher = spec.fit_on(train, valid, schema, seed=seed, reading=reading)
         log_history(teacher.history)
     return teacher
 

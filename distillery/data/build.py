@@ -13,6 +13,7 @@ from distillery.data.schema import Column, ColumnKind, Label, Schema, as_numeric
 from distillery.data.splits import SplitSpec, assign_splits
 from distillery.data.table import SPLIT_COLUMN, Table
 from distillery.data.targets import Joint, join_targets
+from distillery.data.text import choose_terms, learn_idf
 from distillery.errors import DataError, did_you_mean, shortlist
 
 MOST_CLASSES = 100  # a numeric target with more values than this may be a measurement
@@ -96,7 +97,7 @@ def build_table(
         extra[roles.weight] = read_weights(raw[roles.weight])
     frame = pd.DataFrame({**columns, **extra, SPLIT_COLUMN: splits})
     train = frame[splits == "train"]
-    described = tuple(describe(train[name], privileged=name in roles.privileged) for name in features)
+    described = tuple(_described(train[name], train[roles.target], roles) for name in features)
     schema = Schema(
         columns=described,
         target=roles.target,
@@ -233,7 +234,7 @@ def read_column(values: pd.Series, kind: ColumnKind | None = None) -> pd.Series:
         raise DataError(
             f"column {values.name!r} must hold single values, got lists; drop it, or spread it over columns"
         )
-    read = as_text(values) if (kind or infer_kind(values)) == "categorical" else as_numeric(values)
+    read = as_numeric(values) if (kind or infer_kind(values)) == "numeric" else as_text(values)
     if read.dtype == np.float64:
         _refuse_infinite(read)
     return read
@@ -269,6 +270,41 @@ def _refuse_infinite(values: pd.Series) -> None:
         )
 
 
+def _described(values: pd.Series, target: pd.Series, roles: Roles) -> Column:
+    privileged = values.name in roles.privileged
+    if roles.kinds.get(str(values.name)) == "text":
+        return describe_text(values, target, privileged=privileged)
+    return describe(values, privileged=privileged)
+
+
+def describe_text(values: pd.Series, target: pd.Series, *, privileged: bool) -> Column:
+    """Describe a text column as `read_column` gave it: what is learnt of words is learnt on the rows given.
+
+    Args:
+        values: texts of the training split ``(n,)``, None for missing.
+        target: their classes ``(n,)``; rows without one choose no term.
+        privileged: known to the teacher only.
+
+    Raises:
+        DataError: no word stands in several texts.
+    """
+    texts, known = values.tolist(), target.notna().to_numpy()
+    terms = choose_terms(values[known].tolist(), pd.factorize(target[known])[0])
+    if not terms:
+        raise DataError(
+            f"text column {values.name!r} must have words that recur in several training rows, got none;"
+            " list it under `drop`, or under `categorical`"
+        )
+    return Column(
+        name=str(values.name),
+        kind="text",
+        privileged=privileged,
+        missing=float(values.isna().mean()),
+        terms=terms,
+        idf=learn_idf(texts),
+    )
+
+
 def describe(values: pd.Series, *, privileged: bool) -> Column:
     """Describe a column as `read_column` gave it, on the rows given (the training split)."""
     name, present = str(values.name), values.dropna()
@@ -301,9 +337,16 @@ def schema_table(schema: Schema) -> pd.DataFrame:
             "column": c.name,
             "kind": c.kind,
             "privileged": "yes" if c.privileged else "",
-            "in training": f"{c.lower:g} … {c.upper:g}" if c.lower is not None else f"{len(c.categories)} categories",
+            "in training": _seen(c),
             "missing": f"{100 * c.missing:.1f} %",
         }
         for c in schema.columns
     ]
     return pd.DataFrame(rows)
+
+
+def _seen(column: Column) -> str:
+    if column.kind == "text":
+        return f"{len(column.terms)} terms"
+    ranged = column.lower is not None
+    return f"{column.lower:g} … {column.upper:g}" if ranged else f"{len(column.categories)} categories"

@@ -47,6 +47,10 @@ class Rows:
         """Return the same rows without privileged columns."""
         return self.only(schema.regular)
 
+    def spread(self, schema: Schema) -> Rows:
+        """Return the same rows as a schema reads them whose texts are spread over numbers; see `Schema.spread`."""
+        return replace(self, features=schema.conform(self.features)) if schema.texts else self
+
     def only(self, schema: Schema) -> Rows:
         """Return the same rows with a schema's columns alone."""
         stream = None if self.stream is None else replace(self.stream, schema=schema)

@@ -10,9 +10,11 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
+from distillery.data.text import hashed_tf_idf, term_indicators
 from distillery.errors import DataError, InputError, did_you_mean, shortlist
 
-ColumnKind = Literal["numeric", "categorical"]
+ColumnKind = Literal["numeric", "categorical", "text"]
+TextReading = Literal["hashed", "terms"]
 Label = bool | int | float | str
 BUCKET = "\ue000 bucket "  # begins the word for a bucket; of a private use area, as no text of a table
 LARGEST = float(np.finfo(np.float32).max)  # many libraries compute in float32, and refuse what overflows it
@@ -23,7 +25,7 @@ class Column(BaseModel):
 
     Attributes:
         name: the raw column's name.
-        kind: ``numeric`` or ``categorical`` (values are compared as text).
+        kind: ``numeric``, ``categorical`` (values are compared as text) or ``text`` (read word by word).
         privileged: known to the teacher, not at serving time.
         integer: numeric with whole values only.
         categories: the values seen in training, sorted (categorical only).
@@ -31,6 +33,9 @@ class Column(BaseModel):
             the unseen. With buckets, ``categories`` may be the frequent values alone.
         lower, upper: the range seen in training (numeric only).
         missing: share of missing training values, in [0, 1].
+        terms: words and pairs of words that a student looks for (text only).
+        idf: of each bucket of hashed words, for a teacher (text only).
+        source: the text column that a number is read from; see `Schema.spread`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -44,6 +49,24 @@ class Column(BaseModel):
     lower: float | None = None
     upper: float | None = None
     missing: float = 0.0
+    terms: tuple[str, ...] = ()
+    idf: tuple[float, ...] = ()
+    source: str | None = None
+
+    def parts(self, reading: TextReading) -> list[str]:
+        """Name the numbers that this text is read as."""
+        if reading == "terms":
+            return [f"{self.name}: {term}" for term in self.terms]
+        return [f"{self.name} #{i}" for i in range(len(self.idf))]
+
+    def spread(self, reading: TextReading) -> list[Column]:
+        """Return the numbers that this text is read as, as columns."""
+        bounds = {"lower": 0.0, "upper": 1.0, "integer": reading == "terms", "privileged": self.privileged}
+        return [Column(name=name, kind="numeric", source=self.name, **bounds) for name in self.parts(reading)]
+
+    def kept_for(self, reading: TextReading) -> Column:
+        """Return the text without what the other reading needs."""
+        return self.model_copy(update={"idf" if reading == "terms" else "terms": ()})
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -78,6 +101,7 @@ class Schema(BaseModel):
         weight: a row's weight in training and evaluation.
         tasks: the binary targets that the classes are combinations of; none where the target is just one.
         query: rows are ranked within one value of it, such as a user; no feature, and free to recur in every split.
+        texts: the text columns that numbers among ``columns`` are read from; see `spread`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -90,6 +114,7 @@ class Schema(BaseModel):
     weight: str | None = None
     tasks: tuple[Task, ...] = ()
     query: str | None = None
+    texts: tuple[Column, ...] = ()
 
     @property
     def n_classes(self) -> int:
@@ -145,6 +170,43 @@ class Schema(BaseModel):
         return [c for c in self.columns if c.kind == "categorical"]
 
     @property
+    def text(self) -> list[Column]:
+        return [c for c in self.columns if c.kind == "text"]
+
+    @property
+    def derived(self) -> list[Column]:
+        """The numbers that are read from a text."""
+        return [c for c in self.columns if c.source is not None]
+
+    @property
+    def inputs(self) -> Schema:
+        """The raw columns that must be given: of numbers read from a text, the text."""
+        if not self.texts:
+            return self
+        needed = {c.source for c in self.columns}
+        columns = [c for c in self.columns if c.source is None] + [t for t in self.texts if t.name in needed]
+        return self.model_copy(update={"columns": tuple(columns), "texts": ()})
+
+    def spread(self, reading: TextReading) -> Schema:
+        """Return what a model is fitted on: each text as numbers, behind the other columns.
+
+        Args:
+            reading: ``hashed``: TF-IDF of hashed words, for teachers; ``terms``: which terms it holds, for
+                students and whatever else is exported.
+
+        Raises:
+            DataError: a column is named as a number that is read from a text.
+        """
+        if not self.text:
+            return self
+        numbers = [column for text in self.text for column in text.spread(reading)]
+        taken = {c.name for c in numbers} & set(self.names)
+        if taken:
+            raise DataError(f"a column must not be named as a part of a text, got {sorted(taken)}; rename it")
+        columns = (*(c for c in self.columns if c.kind != "text"), *numbers)
+        return self.model_copy(update={"columns": columns, "texts": tuple(t.kept_for(reading) for t in self.text)})
+
+    @property
     def encoded(self) -> list[Column]:
         """The columns in the order in which every encoder gives them: numeric ones first."""
         return [*self.numeric, *self.categorical]
@@ -189,18 +251,21 @@ class Schema(BaseModel):
     def conform(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Read raw rows as this schema's features: numbers as float64, categories as text.
 
-        Missing values stay missing (NaN or None), extra columns are left out. Infinite numbers, and any
+        Missing values stay missing (NaN or None), extra columns are left out. Numbers that are read from a
+        text are read from it, unless they are there. Infinite numbers, and any
         beyond float32, are read as the largest one of it (±3.4e38), so that every kind of model is finite.
 
         Raises:
             DataError: a column is absent, or a numeric one holds text (the column and the
                 first such row are named).
         """
+        if self.texts:
+            return self._conform_spread(frame)
         absent = [name for name in self.names if name not in frame.columns]
         if absent:
             hint = did_you_mean(absent[0], map(str, frame.columns))
             raise DataError(f"column {shortlist(map(repr, absent))} is missing{hint or ''}")
-        read = {"numeric": _as_bounded, "categorical": as_text}
+        read = {"numeric": _as_bounded, "categorical": as_text, "text": as_text}
         columns = {c.name: read[c.kind](frame[c.name]) for c in self.columns}
         return pd.DataFrame(columns, index=frame.index)
 
@@ -221,6 +286,32 @@ class Schema(BaseModel):
                 rows.loc[hashed, column.name] = words[bucket_of(values[hashed], column.buckets)]
         return rows
 
+    def _conform_spread(self, frame: pd.DataFrame) -> pd.DataFrame:
+        names = [c.name for c in self.derived]
+        plain = self.plain.conform(frame)
+        return pd.concat([plain, pd.DataFrame(self.text_numbers(frame), index=frame.index, columns=names)], axis=1)
+
+    @property
+    def plain(self) -> Schema:
+        """The schema without the numbers that are read from texts."""
+        if not self.texts:
+            return self
+        columns = tuple(c for c in self.columns if c.source is None)
+        return self.model_copy(update={"columns": columns, "texts": ()})
+
+    def text_numbers(self, frame: pd.DataFrame) -> np.ndarray:
+        """Return the numbers that are read from texts ``(n, len(derived))`` float64, none missing.
+
+        Raises:
+            DataError: a text column is absent.
+        """
+        names = [c.name for c in self.derived]
+        if names and set(names) <= set(frame.columns):
+            return frame[names].to_numpy(np.float64)
+        given = self.inputs.only({c.name for c in self.texts}).conform(frame)
+        parts = [_text_numbers(text, given[text.name], names) for text in self.texts if text.name in given]
+        return np.hstack([np.empty((len(frame), 0)), *parts])
+
 
 def bucket_of(texts: Iterable[str], buckets: int) -> np.ndarray:
     """Return each text's bucket, ``(n,)`` int64 in [0, buckets).
@@ -235,6 +326,14 @@ def bucket_of(texts: Iterable[str], buckets: int) -> np.ndarray:
     places, distinct = pd.factorize(np.fromiter(texts, dtype=object))
     hashes = [murmurhash3_32(text.encode("utf-8", "surrogatepass"), positive=True) for text in distinct]
     return np.asarray((np.array(hashes, dtype=np.int64) % buckets)[places])
+
+
+def _text_numbers(text: Column, values: pd.Series, names: list[str]) -> np.ndarray:
+    """Return those of a text's numbers that are named, ``(n, d)``, in the text's own order."""
+    texts, kept = values.tolist(), set(names)
+    reading: TextReading = "hashed" if text.idf else "terms"
+    numbers = hashed_tf_idf(texts, text.idf) if text.idf else term_indicators(texts, text.terms)
+    return numbers[:, [name in kept for name in text.parts(reading)]]
 
 
 def as_numeric(values: pd.Series) -> pd.Series:
@@ -305,7 +404,11 @@ class RawEncoder:
     MISSING, UNSEEN, FIRST = 0, 1, 2
 
     def __init__(self, schema: Schema) -> None:
+        if schema.text:
+            names = shortlist(repr(c.name) for c in schema.text)
+            raise ValueError(f"texts must be read as numbers before they are encoded, got {names}; see Schema.spread")
         self.schema = schema
+        self._plain = schema.plain
         self._indexes = [pd.Index(c.categories, dtype=object) for c in schema.categorical]
 
     @property
@@ -319,9 +422,11 @@ class RawEncoder:
         Raises:
             DataError: as `Schema.conform`.
         """
-        rows = self.schema.conform(frame)
+        rows = self._plain.conform(frame)
         n = len(rows)
-        numbers = _stack((rows[c.name].to_numpy() for c in self.schema.numeric), n, np.float64)
+        numbers = _stack((rows[c.name].to_numpy() for c in self._plain.numeric), n, np.float64)
+        if self.schema.texts:
+            numbers = np.hstack([numbers, self.schema.text_numbers(frame)])
         pairs = zip(self.schema.categorical, self._indexes, strict=True)
         coded = (self._looked_up(frame[c.name], rows[c.name], index, c.buckets) for c, index in pairs)
         return numbers, _stack(coded, n, np.int64)

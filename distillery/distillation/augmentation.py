@@ -56,7 +56,7 @@ class Resampler:
         self._rng = np.random.default_rng(seed)
         rows = schema.conform(features)
         self._numbers = {c.name: rows[c.name].to_numpy() for c in schema.numeric}
-        self._texts = {c.name: rows[c.name].to_numpy() for c in schema.categorical}
+        self._texts = {c.name: rows[c.name].to_numpy() for c in (*schema.categorical, *schema.text)}
         self._n = len(rows)
         self._place = _places(schema, rows)
 
@@ -113,9 +113,9 @@ def _moved(
 def _places(schema: Schema, rows: pd.DataFrame) -> np.ndarray:
     """Return where rows lie ``(n, d)`` float32: standardized numbers, and a random direction for each category.
 
-    Two rows that differ in a category lie about as far apart as two random values of a number.
+    Two rows that differ in a category lie about as far apart as two random values of a number; texts play no part.
     """
-    numbers, codes = RawEncoder(schema)(rows)
+    numbers, codes = RawEncoder(schema.only([c.name for c in schema.encoded]))(rows)
     numbers = numbers[:, ~np.isnan(numbers).all(axis=0)]
     center, scale = np.nanmean(numbers, axis=0), np.nanstd(numbers, axis=0)
     filled = np.nan_to_num((numbers - center) / np.where(scale > 0, scale, 1))

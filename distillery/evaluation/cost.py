@@ -199,7 +199,7 @@ def measure_cost(model: Model, frame: pd.DataFrame, deployed: OnnxModel | None =
         rows_per_second=speed.rows_per_second,
         native_latency_p50_us=native.p50_us,
         native_rows_per_second=native.rows_per_second,
-        raw_columns=len(model.schema.columns),
+        raw_columns=len(model.schema.inputs.columns),
     )
 
 

@@ -88,7 +88,7 @@ def measure_importance(
         InputError: weights or labels are wrong, or the model gives no probabilities.
     """
     base = checked_weights(weights, len(features))
-    read = list(model.schema.names)
+    read = list(model.schema.inputs.names)
     repeats = int(np.clip(predicted_rows // (LEAST_ROWS * len(read)), 1, REPEATS))
     most = max(LEAST_ROWS, predicted_rows // (len(read) * repeats))
     rows = np.flatnonzero(base > 0)

@@ -173,7 +173,7 @@ def _ensemble(
         weights, targets: of each leaf, all trees' behind each other, ``(leaves,)``.
         n_targets: how many targets there are.
     """
-    graph.opsets |= TREES_OPSETS
+    graph.requires(TREES_OPSETS)
     trees = [tree if len(tree.feature) else _split(tree) for tree in trees]
     asked, numbers = (np.concatenate(part) for part in zip(*(t.questions(below=below) for t in trees), strict=True))
     missing_left = np.concatenate([tree.missing_left for tree in trees])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, final
 
 import numpy as np
@@ -12,6 +13,7 @@ ML = "ai.onnx.ml"
 CONTRIB = "com.microsoft"  # what ONNX Runtime alone knows
 OPSETS = {"": 17, ML: 3}  # what ONNX Runtime reads since 1.12, on phones and in browsers too
 TREES_OPSETS = {ML: 5}  # sets of categories in a split; ONNX Runtime 1.21
+TEXT_OPSETS = {"": 20}  # regular expressions; ONNX Runtime 1.17
 
 
 @final
@@ -25,7 +27,7 @@ class Graph:
         self._nodes: list[onnx.NodeProto] = []
         self._constants: dict[tuple[str, tuple[int, ...], bytes], onnx.TensorProto] = {}
         self._names = 0
-        self.opsets = dict(OPSETS)
+        self.opsets: Mapping[str, int] = OPSETS
 
     def add(self, op: str, *inputs: str, domain: str = "", **attributes: Any) -> str:
         """Add a node of one output; return the output's name."""
@@ -42,6 +44,11 @@ class Graph:
         """Give the outputs of the last node these names."""
         del self._nodes[-1].output[:]
         self._nodes[-1].output.extend(names)
+
+    def requires(self, opsets: Mapping[str, int]) -> None:
+        """Ask for sets of operators that are at least this new."""
+        newer = {domain: max(version, self.opsets.get(domain, 0)) for domain, version in opsets.items()}
+        self.opsets = {**self.opsets, **newer}
 
     def constant(self, array: np.ndarray | np.generic) -> str:
         """Add a constant, once; return its name."""

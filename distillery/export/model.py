@@ -15,16 +15,13 @@ from google.protobuf.message import DecodeError
 
 from distillery.data import Schema
 from distillery.data.schema import Column, Label, Task, as_text
-from distillery.errors import ArtifactError, InputError, one_line
+from distillery.errors import ArtifactError, one_line
 from distillery.export.graph import FLOAT, Graph, tensor_of
-from distillery.export.raw import CATEGORICAL, NUMERIC, ROWS, Form, RawColumns
+from distillery.export.raw import CATEGORICAL, NUMERIC, ROWS, TEXTS, Form, RawColumns
+from distillery.export.raw import ExportError as ExportError
 
 PROBABILITIES = "probabilities"
 INTERFACE = "distillery.interface"  # metadata: columns, classes, digest and form, as JSON
-
-
-class ExportError(InputError):
-    """A model has no ONNX form."""
 
 
 class Exportable(Protocol):
@@ -65,7 +62,7 @@ def to_onnx(model: Exportable, *, form: Form = "columns") -> OnnxModel:
     """
     graph, schema = Graph(), model.schema
     raw = RawColumns(graph, schema, form)
-    taken = set(schema.names) & {output_name(label) for label in schema.classes}
+    taken = set(schema.inputs.names) & {output_name(label) for label in schema.classes}
     if taken and form == "columns":
         raise ExportError(f"a column must not be named as an output, got {sorted(taken)}; rename it in the source")
     try:
@@ -76,7 +73,7 @@ def to_onnx(model: Exportable, *, form: Form = "columns") -> OnnxModel:
         raise ExportError(f"columns and categories must be names that ONNX can hold: {one_line(error)}") from error
     interface = {
         "form": form,
-        "columns": [{"name": c.name, "kind": c.kind} for c in schema.columns],
+        "columns": [{"name": c.name, "kind": c.kind} for c in schema.inputs.columns],
         "target": schema.target,
         "classes": list(schema.classes),
         "schema_digest": schema.digest,
@@ -183,7 +180,8 @@ class OnnxModel:
         if self.form == "columns":
             return {k: v[:, None] for k, v in columns.items()} if len(columns) == 1 else columns
         stacked = {}
-        for name, kind in ((NUMERIC, self.schema.numeric), (CATEGORICAL, self.schema.categorical)):
+        kinds = ((NUMERIC, self.schema.numeric), (CATEGORICAL, self.schema.categorical), (TEXTS, self.schema.text))
+        for name, kind in kinds:
             if kind:
                 stacked[name] = np.stack([columns[c.name] for c in kind], axis=1)
         return stacked

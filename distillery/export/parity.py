@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
-from distillery.data import Schema
+from distillery.data import Column, Schema
 from distillery.export.model import OnnxModel
 
 UNSEEN = "\N{SNOWMAN} never seen"
@@ -53,9 +53,11 @@ def edge_rows(schema: Schema, frame: pd.DataFrame) -> pd.DataFrame:
         schema: the columns.
         frame: raw rows, at least one; the first is changed.
     """
+    schema = schema.inputs
     base = dict(schema.conform(frame.head(1)).iloc[0])
     choices: dict[str, tuple[object, ...]] = {
-        c.name: (np.nan, *EXTREMES) if c.kind == "numeric" else (None, *_unseen(c.buckets), "") for c in schema.columns
+        c.name: (np.nan, *EXTREMES) if c.kind == "numeric" else (None, *_unseen(c.buckets), "", *_odd_texts(c))
+        for c in schema.columns
     }
     single = [{**base, name: value} for name, values in choices.items() for value in values]
     several = [{name: values[i % len(values)] for name, values in choices.items()} for i in range(1 + len(EXTREMES))]
@@ -65,6 +67,13 @@ def edge_rows(schema: Schema, frame: pd.DataFrame) -> pd.DataFrame:
 def _unseen(buckets: int) -> list[str]:
     """Return texts that training did not see: one, or as many as there are buckets, at most 5."""
     return [UNSEEN, *(f"{UNSEEN} {i}" for i in range(1, min(buckets, 5)))]
+
+
+def _odd_texts(column: Column) -> list[str]:
+    """Return texts that hold a term in full, in capitals, across lines, or almost."""
+    terms = column.terms[:: max(1, len(column.terms) // 3)]
+    forms = ("{}", "({})!", "x{}", "{}\N{LATIN SMALL LETTER E WITH ACUTE}", "_{}\n")
+    return [form.format(term) for term in terms for form in forms] + [term.upper() for term in terms]
 
 
 def measure_parity(model: Native, exported: OnnxModel, frame: pd.DataFrame) -> Parity:

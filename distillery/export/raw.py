@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Literal, final
 
@@ -11,14 +11,20 @@ import onnx
 
 from distillery.data import Column, RawEncoder, Schema
 from distillery.data.schema import bucket_of
-from distillery.export.graph import CONTRIB, DOUBLE, INT64, ML, TEXT, Graph, tensor_of
+from distillery.data.text import term_pattern
+from distillery.errors import InputError
+from distillery.export.graph import CONTRIB, DOUBLE, INT64, ML, TEXT, TEXT_OPSETS, Graph, tensor_of
 
 Form = Literal["columns", "tensors"]
 ROWS = "rows"
-NUMERIC, CATEGORICAL = "numeric", "categorical"
+NUMERIC, CATEGORICAL, TEXTS = "numeric", "categorical", "text"
 # ONNX knows no missing text. "" stands for it; ONNX Runtime's Python binding spells None and NaN so.
 MISSING_TEXTS = ("", "None", "nan", "NaN", "<NA>")
 SHARED_BYTES = 32_768  # of a table that all categorical columns share
+
+
+class ExportError(InputError):
+    """A model has no ONNX form."""
 
 
 @final
@@ -29,27 +35,63 @@ class RawColumns:
         graph: what nodes are added to.
         schema: the columns.
         form: ``columns``: one input per raw column, ``(rows,)`` each; ``tensors``: all numeric ones as
-            ``numeric`` (rows, d_numeric), all others as ``categorical`` (rows, d_categorical).
+            ``numeric`` (rows, d_numeric), categories as ``categorical``, texts as ``text``.
     """
 
     def __init__(self, graph: Graph, schema: Schema, form: Form) -> None:
         self.graph, self.schema, self.form = graph, schema, form
+        self._plain, self._given = schema.plain, schema.inputs
 
     @property
     def inputs(self) -> list[onnx.ValueInfoProto]:
         """What the graph takes: float64 numbers and text, in table order."""
         if self.form == "tensors":
-            kinds = ((NUMERIC, DOUBLE, self.schema.numeric), (CATEGORICAL, TEXT, self.schema.categorical))
+            given = self._given
+            kinds = (
+                (NUMERIC, DOUBLE, given.numeric),
+                (CATEGORICAL, TEXT, given.categorical),
+                (TEXTS, TEXT, given.text),
+            )
             return [tensor_of(name, kind, ROWS, len(columns)) for name, kind, columns in kinds if columns]
         # MLflow hands the only column of a frame over as a matrix.
-        shape = (ROWS, 1) if len(self.schema.columns) == 1 else (ROWS,)
-        kind = {"numeric": DOUBLE, "categorical": TEXT}
-        return [tensor_of(c.name, kind[c.kind], *shape) for c in self.schema.columns]
+        shape = (ROWS, 1) if len(self._given.columns) == 1 else (ROWS,)
+        kind = {"numeric": DOUBLE, "categorical": TEXT, "text": TEXT}
+        return [tensor_of(c.name, kind[c.kind], *shape) for c in self._given.columns]
 
     @cached_property
     def numbers(self) -> str:
-        """The numeric columns ``(rows, d_numeric)`` float64, NaN for missing; only where there are any."""
-        return NUMERIC if self.form == "tensors" else self._joined([c.name for c in self.schema.numeric])
+        """The numeric columns ``(rows, d_numeric)`` float64, NaN for missing; only where there are any.
+
+        Raises:
+            ExportError: some of them are TF-IDF of hashed words.
+        """
+        plain = [c.name for c in self._plain.numeric]
+        parts = [NUMERIC if self.form == "tensors" else self._joined(plain)] if plain else []
+        return self.graph.concat([*parts, *self._terms()], 1)
+
+    def _terms(self) -> Iterator[str]:
+        """Yield which terms each text holds, ``(rows, number of terms)`` float64."""
+        for i, text in enumerate(self._given.text):
+            if text.idf:
+                raise ExportError(
+                    f"text {text.name!r} must be read as terms to be exported, got TF-IDF of hashed words: ONNX has"
+                    " no such hash"
+                )
+            self.graph.requires(TEXT_OPSETS)
+            values = self._text_column(i)
+            kept = set(self.schema.names)
+            patterns = [
+                term_pattern(t) for t, name in zip(text.terms, text.parts("terms"), strict=True) if name in kept
+            ]
+            found = [self.graph.add("RegexFullMatch", values, pattern=pattern) for pattern in patterns]
+            yield self.graph.add("Cast", self.graph.concat(found, 1), to=DOUBLE)
+
+    def _text_column(self, i: int) -> str:
+        """Return a text as ``(rows, 1)``."""
+        graph, texts = self.graph, self._given.text
+        if self.form == "columns":
+            return graph.add("Reshape", texts[i].name, graph.constant(np.array([-1, 1])))
+        return TEXTS if len(texts) == 1 else graph.add("Gather", TEXTS, graph.constant(np.array([i])), axis=1)
 
     @cached_property
     def codes(self) -> str:
@@ -89,7 +131,7 @@ class RawColumns:
         graph, buckets = self.graph, np.array([c.buckets for c in self.schema.categorical])
         if not buckets.any():
             return places
-        graph.opsets |= {CONTRIB: 1}
+        graph.requires({CONTRIB: 1})
         needed = [text for text, n in zip(texts, buckets, strict=False) if n or len(texts) == 1]
         # As `bucket_of` does.
         own = {text: graph.add("MurmurHash3", text, domain=CONTRIB, positive=1, seed=0) for text in needed}
@@ -118,12 +160,13 @@ class RawColumns:
         if self.form == "columns":
             column = self.graph.constant(np.array([-1, 1]))
             return [self.graph.add("Reshape", c.name, column) for c in self.schema.categorical]
-        return self.graph.add_many("Split", (CATEGORICAL,), len(self.schema.categorical), axis=1)
+        n = len(self.schema.categorical)
+        return self.graph.add_many("Split", (CATEGORICAL, self.graph.constant(np.ones(n, np.int64))), n, axis=1)
 
     def _joined(self, names: list[str]) -> str:
         """Return columns ``(rows,)`` each as one matrix ``(rows, d)``."""
         graph = self.graph
-        if len(self.schema.columns) == 1:
+        if len(self._given.columns) == 1:
             return names[0]
         stacked = graph.add("Reshape", graph.concat(names, 0), graph.constant(np.array([len(names), -1])))
         return graph.add("Transpose", stacked, perm=[1, 0])

@@ -98,7 +98,9 @@ class GivenTeacher:
 
 def _columns(model: Any, schema: Schema, raw: pd.DataFrame) -> list[str]:
     """Return what the model reads: what it says itself, or else all features."""
-    told = model.schema.names if isinstance(model, Teacher | Student) else getattr(model, "feature_names_in_", None)
+    told = (
+        model.schema.inputs.names if isinstance(model, Teacher | Student) else getattr(model, "feature_names_in_", None)
+    )
     if told is None:
         told = getattr(model, "feature_names_", None)  # CatBoost's name for it
     names = schema.names if told is None else [str(name) for name in told]

@@ -59,7 +59,7 @@ def distil_table(table: Table, config: DistillConfig, *, control: bool = True, p
     """
 
     def fit(rows: Rows, stop: Rows) -> Teacher:
-        return config.teacher.fit(rows, stop, table.schema, seed=config.seed)
+        return config.teacher.fit_on(rows, stop, table.schema, seed=config.seed)
 
     train, valid = table.rows("train"), table.rows("valid")
     teacher = fit(train, valid)

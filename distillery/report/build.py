@@ -23,6 +23,7 @@ from distillery.report.model import (
     StepFacts,
     TrainingFacts,
 )
+from distillery.report.phrases import driving_phrases
 from distillery.report.spec import ReportSpec
 from distillery.report.texts import Texts
 from distillery.students import Student
@@ -76,6 +77,7 @@ def build_report(
         sampled=_sampled(table, teacher, students),
         drift=drift,
         steps=tuple(steps),
+        phrases=driving_phrases(teacher, table),
         origin=origin,
     )
     return report.model_copy(update={"findings": conclude(report, spec, Texts(spec.language))})

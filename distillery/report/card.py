@@ -70,7 +70,12 @@ def _needed(writer: Writer) -> list[str]:
     """Return the raw columns that the student asks for."""
     report = writer.report
     kept = next((s for s in report.selections if s.name == report.focus.name), None)
-    return report.table_schema.regular.names if kept is None else [one.name for one in kept.columns]
+    schema = report.table_schema.regular
+    if kept is None:
+        return schema.names
+    names = [one.name for one in kept.columns]
+    texts = [text.name for text in schema.text if set(text.parts("terms")) & set(names)]
+    return [name for name in names if name in schema.names] + texts
 
 
 def _factors(writer: Writer) -> list[Block]:

@@ -16,6 +16,7 @@ from distillery.data.validation import ValidationReport
 from distillery.distillation import SoftLabels
 from distillery.evaluation import Role, Scorecard, Scorecards
 from distillery.promotion import Verdict
+from distillery.report.phrases import ProductPhrases
 from distillery.report.texts import Language
 from distillery.students import GatePath, Inherited, Selected, Student, Trial
 from distillery.students.search import best_of
@@ -106,7 +107,11 @@ class SelectionFacts(BaseModel):
     @classmethod
     def of(cls, student: Student, schema: Schema) -> SelectionFacts:
         """Look at a student that selected columns of a table."""
-        return cls(name=student.spec.title, among=len(schema.regular.columns), columns=student.selected_features)
+        return cls(
+            name=student.spec.title,
+            among=len(schema.regular.spread("terms").columns),
+            columns=student.selected_features,
+        )
 
 
 class SearchFacts(BaseModel):
@@ -275,6 +280,7 @@ class Report(BaseModel):
         sampled: the models that were fitted on the rows in memory alone, for their kind reads no rows from disk.
         drift: of the splits against training.
         steps: what each step took, in run order.
+        phrases: where there are texts, which of their phrases drive the teacher, by group.
         findings: what follows from all this, warnings first.
         origin: how to make it again.
     """
@@ -298,6 +304,7 @@ class Report(BaseModel):
     sampled: tuple[str, ...] = ()
     drift: DriftReport | None = None
     steps: tuple[StepFacts, ...] = ()
+    phrases: tuple[ProductPhrases, ...] = ()
     findings: tuple[Finding, ...] = ()
     origin: Origin
 

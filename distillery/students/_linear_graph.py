@@ -62,7 +62,8 @@ class EncodedRows:
         """Return each row's squared length ``(rows, 1)`` float64."""
         graph, parts = self.raw.graph, []
         if self._scaled is not None:
-            parts.append(graph.add("ReduceSumSquare", self._scaled, axes=[1], keepdims=1))
+            squares = graph.add("Mul", self._scaled, self._scaled)
+            parts.append(graph.add("ReduceSum", squares, graph.constant(np.array([1])), keepdims=1))
         if self._deltas:
             # A one-hot row holds ones and zeros: squared, it stays the same.
             own = self.raw.lookup([delta.sum(axis=1, keepdims=True) for delta in self._deltas])

@@ -49,7 +49,7 @@ class Lesson:
     """What a student learns from; privileged columns are already left out.
 
     Attributes:
-        schema: the columns the student may see.
+        schema: the columns the student may see, a text as the terms it may hold.
         train, valid: rows with hard labels.
         soft: the teacher's logits for the training rows, ``(n_train, K)``.
         valid_soft: the same for the validation rows, ``(n_valid, K)``, or None.
@@ -119,10 +119,11 @@ def lesson_of(table: Table, teacher: Answers, labels: SoftLabels) -> Lesson:
     def logits(rows: pd.DataFrame) -> np.ndarray:
         return to_logits(teacher.predict_proba(rows)).astype(np.float32)
 
+    seen = schema.regular.spread("terms")
     return Lesson(
-        schema.regular,
-        train.regular(schema),
-        table.rows("valid").regular(schema),
+        seen,
+        train.regular(schema).spread(seen),
+        table.rows("valid").regular(schema).spread(seen),
         labels.logits["train"],
         labels.logits["valid"],
         Labeller(schema, train.features, logits),
@@ -144,7 +145,7 @@ class Student(ABC):
     """A fitted student; the methods mean what `distillery.data.model.Model` says.
 
     Attributes:
-        schema: the raw columns it needs.
+        schema: the columns it needs; its ``inputs`` are the raw ones.
         spec: what it was fitted by.
         history: per epoch the training loss and validation log loss, in nats per row; empty for
             students fitted in one go.
@@ -349,7 +350,7 @@ class CandidateSpec(Spec, ABC):
         spent = {
             "max_parameters": (self.max_parameters, student.parameter_count().total, "parameters"),
             "max_bytes": (self.max_bytes, self.max_bytes and deployed_bytes(student), "bytes"),
-            "max_features": (self.max_features, len(student.schema.columns), "raw columns"),
+            "max_features": (self.max_features, len(student.schema.inputs.columns), "raw columns"),
         }
         for budget, (most, got, unit) in spent.items():
             if most is not None and got is not None and got > most:

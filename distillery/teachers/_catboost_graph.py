@@ -157,7 +157,7 @@ def _key(text_hash: int) -> int:
 def forest_graph(forest: Forest, raw: RawColumns) -> str:
     """Add a forest's nodes; return the probabilities as `distillery.export.Exportable.to_graph` says."""
     graph, outputs = raw.graph, forest.leaves[0].shape[1]
-    graph.opsets |= TREES_OPSETS
+    graph.requires(TREES_OPSETS)
     x = _features(forest, raw)
     if outputs == 1:
         summed = np.concatenate(forest.leaves)[:, 0]

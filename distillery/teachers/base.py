@@ -11,6 +11,7 @@ import pandas as pd
 
 from distillery.data import Rows, Schema
 from distillery.data.model import ParameterCount
+from distillery.data.schema import TextReading
 from distillery.export import ExportError, RawColumns
 from distillery.spec import Spec
 
@@ -19,7 +20,7 @@ class Teacher(ABC):
     """A fitted teacher; the methods mean what `distillery.data.model.Model` says.
 
     Attributes:
-        schema: the raw columns it reads, privileged ones included.
+        schema: the columns it reads, privileged ones included; its ``inputs`` are the raw ones.
         spec: what it was fitted by.
         history: per epoch the losses in nats per row, of teachers that are trained in epochs.
     """
@@ -69,6 +70,13 @@ class TeacherKind(Spec, ABC):
     @abstractmethod
     def fit(self, train: Rows, valid: Rows, schema: Schema, *, seed: int) -> Teacher:
         """Fit on ``train``; ``valid`` decides when to stop. The same seed gives the same teacher."""
+
+    def fit_on(
+        self, train: Rows, valid: Rows, schema: Schema, *, seed: int, reading: TextReading = "hashed"
+    ) -> Teacher:
+        """Do what `fit` does with rows that may hold texts; see `distillery.data.Schema.spread`."""
+        spread = schema.spread(reading)
+        return self.fit(train.spread(spread), valid.spread(spread), spread, seed=seed)
 
     @abstractmethod
     def load(self, files: Mapping[str, bytes]) -> Teacher:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from distillery.data.drift.report import Part
 from distillery.data.schema import LARGEST, Schema, as_numeric, as_text
+from distillery.data.text import words_of
 
 Method = Literal["wasserstein", "jensenshannon", "ks", "homogeneity"]
 NUMERIC: tuple[Method, ...] = ("wasserstein", "ks")
@@ -55,13 +56,13 @@ def pair_up(schema: Schema, train: pd.DataFrame, other: pd.DataFrame) -> Iterato
     """Pair the features and the target of two splits, in table order.
 
     The method follows from the rows of both sides, where Evidently's own choice looks at training alone: twenty
-    test rows are always far from twenty thousand.
+    test rows are always far from twenty thousand. Of a text, the number of its words is compared.
     """
     kinds = {column.name: column.kind for column in schema.columns} | {schema.target: "categorical"}
     for name, kind in kinds.items():
-        read = _as_finite if kind == "numeric" else as_text
+        read = {"numeric": _as_finite, "categorical": as_text, "text": _lengths}[kind]
         sides = read(train[name]).reset_index(drop=True), read(other[name]).reset_index(drop=True)
-        yield _values(name, kind == "numeric", *(side.dropna() for side in sides))
+        yield _values(name, kind != "categorical", *(side.dropna() for side in sides))
         if any(side.hasnans for side in sides):
             yield _categories(
                 name, "missing", *(side.isna().map({True: "missing", False: "present"}) for side in sides)
@@ -72,6 +73,12 @@ def _as_finite(values: pd.Series) -> pd.Series:
     """Return numbers; a table reads infinite ones as the largest, and these are no place on a scale."""
     numbers = as_numeric(values)
     return numbers.where(numbers.abs() < LARGEST)
+
+
+def _lengths(values: pd.Series) -> pd.Series:
+    """Return how many words each text has, NaN for a missing one."""
+    texts = as_text(values)
+    return texts.map(words_of).map(len).where(texts.notna()).astype(np.float64)
 
 
 def _values(name: str, numeric: bool, train: pd.Series, other: pd.Series) -> Pair:

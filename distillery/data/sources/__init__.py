@@ -17,6 +17,7 @@ from distillery.data.sources.flights_funnel import FlightsFunnelSpec as FlightsF
 from distillery.data.sources.mnist import MNISTSpec as MNISTSpec
 from distillery.data.sources.movielens import MovieLensSpec as MovieLensSpec
 from distillery.data.sources.parquet_log import ParquetLogSpec as ParquetLogSpec
+from distillery.data.sources.reviews import ReviewsSpec as ReviewsSpec
 
 _LogSpec = AvazuSpec | CriteoSpec | ParquetLogSpec | CtrLogSpec
 SourceSpec = Annotated[
@@ -27,6 +28,7 @@ SourceSpec = Annotated[
     | DiamondsSpec
     | FlightsFunnelSpec
     | MovieLensSpec
+    | ReviewsSpec
     | AvazuSpec
     | CriteoSpec
     | ParquetLogSpec
@@ -46,5 +48,6 @@ __all__ = [
     "MNISTSpec",
     "MovieLensSpec",
     "ParquetLogSpec",
+    "ReviewsSpec",
     "SourceSpec",
 ]

@@ -51,6 +51,7 @@ class FileSpec(Spec):
         query: rows are ranked within one value of it, such as a user: it gives ranking metrics and is no feature.
         privileged: columns the teacher may use and the student may not.
         numeric, categorical: overrides of the inferred column kinds.
+        text: columns that are read word by word; hashed TF-IDF for teachers, a short list of terms for students.
         missing: spellings of a missing value, beside the usual ones (empty, NA, NaN, null).
         separator: the CSV's field separator.
         rows: at most so many rows, sampled.
@@ -71,6 +72,7 @@ class FileSpec(Spec):
     privileged: tuple[str, ...] = ()
     numeric: tuple[str, ...] = ()
     categorical: tuple[str, ...] = ()
+    text: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     separator: str = Field(",", min_length=1, max_length=1)
     rows: PositiveInt | None = None
@@ -93,7 +95,8 @@ class FileSpec(Spec):
         named = (self.target, *self.targets, self.group, self.time, self.weight, query, self.split.column)
         single = [c for c in named if c]
         twice = [name for name, n in Counter([*single, *self.drop, *self.privileged]).items() if n > 1]
-        twice += sorted(set(self.numeric) & set(self.categorical))
+        twice += sorted(n for n, k in Counter([*self.numeric, *self.categorical, *self.text]).items() if k > 1)
+        twice += sorted(set(self.text) & {*single, *self.drop})
         if twice:
             raise ValueError(f"a column must have one role, got several for {shortlist(map(repr, twice))}")
         return self
@@ -132,7 +135,7 @@ class FileSpec(Spec):
 
     def _kinds(self) -> dict[str, ColumnKind]:
         kinds: dict[str, ColumnKind] = dict.fromkeys(self.numeric, "numeric")
-        return kinds | dict.fromkeys(self.categorical, "categorical")
+        return kinds | dict.fromkeys(self.categorical, "categorical") | dict.fromkeys(self.text, "text")
 
     def read(self) -> pd.DataFrame:
         """Return the raw rows.

@@ -98,7 +98,7 @@ def boundaries(view: View) -> Drawing | None:
 
 def _sides(view: View) -> tuple[Side, Side] | None:
     """Return the axes: the two most important columns students may see, that vary; None without two."""
-    columns = {column.name: column for column in view.scene.table.schema.regular.columns}
+    columns = {column.name: column for column in view.scene.table.schema.regular.encoded}
     ranked = (columns[name] for name in view.ranking if name in columns)
     sides = [side for c in ranked if len((side := Side.of(c, view.train.features[c.name])).values) > 1]
     return (sides[0], sides[1]) if len(sides) > 1 else None

@@ -134,7 +134,10 @@ def _varies(values: pd.Series) -> bool:
 
 def distributions(view: View) -> Drawing | None:
     """Draw how the values of the columns are spread, in training and in test."""
-    columns, few_columns = view.leading_columns(view.scene.table.schema.columns, MOST_DISTRIBUTIONS)
+    drawn = view.scene.table.schema.encoded
+    columns, few_columns = view.leading_columns(
+        [c for c in view.scene.table.schema.columns if c in drawn], MOST_DISTRIBUTIONS
+    )
     if not columns:
         return None
     across = min(3, len(columns))

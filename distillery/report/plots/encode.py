@@ -15,9 +15,11 @@ def as_points(frame: pd.DataFrame, columns: list[Column]) -> np.ndarray:
     """Return rows as points ``(n, p)``: what does not vary is left out, so p may be 0.
 
     Numbers are bounded at their 1 and 99 % quantiles, missing ones take the median, and each has mean 0 and
-    deviation 1; each of the most frequent categories of a column is a number, 0 or 1, less its mean.
+    deviation 1; each of the most frequent categories of a column is a number, 0 or 1, less its mean. Texts are
+    left out.
     """
-    parts = [_numbers(frame[c.name]) if c.kind == "numeric" else _dummies(frame[c.name]) for c in columns]
+    draw = {"numeric": _numbers, "categorical": _dummies}
+    parts = [draw[c.kind](frame[c.name]) for c in columns if c.kind != "text"]
     return np.hstack([np.empty((len(frame), 0)), *parts])
 
 

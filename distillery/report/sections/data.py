@@ -7,6 +7,7 @@ from distillery.evaluation.importance import Importance
 from distillery.report import formats
 from distillery.report.document import Block, Cell, Heading, Paragraph, Section, Table, Writer
 from distillery.report.sections._tables import models
+from distillery.report.sections.phrases import phrases
 
 MOST_COLUMNS = 40  # of the schema that are listed; the JSON has them all
 MOST_DRIFTED = 15
@@ -63,6 +64,8 @@ def _schema(writer: Writer) -> Table:
 
 
 def _values(writer: Writer, column: Column) -> str:
+    if column.kind == "text":
+        return writer.texts("report.terms", n=len(column.terms))
     if column.kind == "categorical":
         return writer.texts("report.categories", n=len(column.categories))
     return "–" if column.lower is None else f"{column.lower:g} … {column.upper:g}"
@@ -107,7 +110,7 @@ def columns(writer: Writer) -> Section:
         blocks.append(Table(tuple(texts(f"report.{name}") for name in ("rank", "column", "selection_score")), rows))
     if writer.report.selections:
         blocks.append(Paragraph(texts("report.selection_unit"), "note"))
-    return writer.section("columns", *blocks, *_importances(writer))
+    return writer.section("columns", *blocks, *_importances(writer), *phrases(writer))
 
 
 def _score(value: float) -> str:
