@@ -10,8 +10,9 @@ import numpy as np
 import pyarrow as pa
 
 from distillery.data.log.bad_rows import BadRows
-from distillery.data.log.reading import CATEGORY, CHUNK_ROWS, regroup
+from distillery.data.log.reading import CHUNK_ROWS, regroup
 from distillery.data.log.truth import DAYS, HOURS, Draw, Truth, traffic
+from distillery.data.log.values import CATEGORY
 from distillery.errors import DataError, did_you_mean, shortlist
 
 BLOCK_ROWS = 1 << 16  # each block has its own randomness: rows are the same whatever the chunks

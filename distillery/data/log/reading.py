@@ -15,6 +15,7 @@ import pyarrow.dataset as ds
 from pyarrow import csv
 
 from distillery.data.log.bad_rows import BadRows
+from distillery.data.log.values import CATEGORY
 from distillery.errors import DataError, did_you_mean, one_line, shortlist
 
 CHUNK_ROWS = 250_000
@@ -22,7 +23,6 @@ BLOCK_BYTES = 1 << 20  # larger blocks parse slower
 PARQUET_ROWS = 1 << 16
 GZIP_START = b"\x1f\x8b"
 UNREADABLE = (pa.ArrowException, OSError, EOFError, UnicodeDecodeError, stdlib_csv.Error)
-CATEGORY = pa.dictionary(pa.int32(), pa.string())
 
 
 class LogFile(Protocol):

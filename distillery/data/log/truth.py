@@ -17,7 +17,7 @@ FIRST_SD, PAIRS_SD = 1.05, 0.65  # of log odds, over rows
 RANK = 4  # of the interactions
 DAYS, HOURS = 10, 24
 SKEW = 3  # rank = n * u ** SKEW: a value's popularity falls with the (1 - 1 / SKEW)-th power of its rank
-HALF_COUNT = 2_000  # a value of so many rows differs from its group by half the variance it could have
+HALF_COUNT = 4_000  # a value of so many rows differs from its group by half the variance it could have
 CALIBRATION_ROWS = 1 << 17
 APP_SHARE, ROAMING = 0.36, 0.1
 
@@ -38,17 +38,17 @@ class Sizes:
         """Return the sizes that belong to a log's length.
 
         >>> Sizes.of(5_000_000)
-        Sizes(sites=4000, apps=6000, ads=2500, models=5000, users=312500)
+        Sizes(sites=625, apps=1000, ads=333, models=1000, users=312500)
         """
 
         def about(per: int, least: int, most: int) -> int:
             return min(max(rows // per, least), most)
 
         return cls(
-            sites=about(1_000, 200, 4_000),
-            apps=about(800, 200, 6_000),
-            ads=about(2_000, 200, 2_500),
-            models=about(1_000, 200, 7_000),
+            sites=about(8_000, 100, 5_000),
+            apps=about(5_000, 100, 8_000),
+            ads=about(15_000, 100, 2_600),
+            models=about(5_000, 100, 8_000),
             users=max(rows // 16, 1_000),
         )
 
@@ -70,23 +70,37 @@ class Draw:
 
 
 class _Levels:
-    """Values in groups: each has a weight and a vector near those of its group."""
+    """Values in groups: each has a weight and a vector, made of its groups' and its own.
 
-    def __init__(self, rng: np.random.Generator, groups: list[tuple[np.ndarray, float]], own: np.ndarray) -> None:
+    Vectors are nearly those of the groups: pairs of ids are too rare to be learnt, pairs of groups are not.
+    Their mean over rows is 0, so that interactions have no part that weights could take over.
+    """
+
+    def __init__(
+        self,
+        rng: np.random.Generator,
+        groups: list[tuple[np.ndarray, float, float]],
+        popularity: np.ndarray,
+        rows: int,
+    ) -> None:
         """Draw them.
 
         Args:
             rng: the randomness.
-            groups: of each level above, the group of each value and the share of variance, in [0, 1].
-            own: sd of a value within its group, ``(n,)``.
+            groups: of each level above, the group of each value ``(n,)``, and its shares of the variance of weights
+                and of vectors, in [0, 1]; the values themselves have what is left.
+            popularity: share of each value in the rows, ``(n,)``.
+            rows: how many; values rarely seen differ little from their group.
         """
-        self.weight = own * rng.normal(size=len(own))
-        self.vector = own[:, None] * rng.normal(size=(len(own), RANK))
-        for group, share in groups:
+        own = _spread(popularity * rows)
+        rest = [1 - sum(shares) for shares in zip(*(group[1:] for group in groups), strict=True)]
+        self.weight = np.sqrt(rest[0]) * own * rng.normal(size=len(own))
+        vector = np.sqrt(rest[1]) * own[:, None] * rng.normal(size=(len(own), RANK))
+        for group, weights, vectors in groups:
             n = int(group.max()) + 1
-            self.weight += np.sqrt(share) * rng.normal(size=n)[group]
-            self.vector += np.sqrt(share) * rng.normal(size=(n, RANK))[group]
-        self.vector = self.vector.astype(np.float32)
+            self.weight += np.sqrt(weights) * rng.normal(size=n)[group]
+            vector += np.sqrt(vectors) * rng.normal(size=(n, RANK))[group]
+        self.vector = (vector - popularity @ vector).astype(np.float32)
 
 
 @final
@@ -127,16 +141,18 @@ class Truth:
     def _effects(self, rng: np.random.Generator) -> None:
         s, n = self.sizes, self.rows
         places = [
-            (np.append(self.site_category, 24 + self.app_category), 0.5),
-            (np.append(self.site_domain, s.sites + self.app_domain), 0.1),
+            (np.append(self.site_category, 24 + self.app_category), 0.5, 0.9),
+            (np.append(self.site_domain, s.sites + self.app_domain), 0.1, 0.0),
         ]
-        own = np.append(_spread(s.sites, n * (1 - APP_SHARE)), _spread(s.apps, n * APP_SHARE))
-        self.places = _Levels(rng, places, np.sqrt(0.4) * own)
-        ads = [(self.ad_advertiser, 0.5), (self.ad_campaign, 0.3)]
-        self.ads = _Levels(rng, ads, np.sqrt(0.2) * _spread(s.ads, n))
-        self.models = _Levels(rng, [(np.arange(s.models) % 40, 0.6)], np.sqrt(0.4) * _spread(s.models, n))
-        self.hours = _Levels(rng, [(np.arange(HOURS) // 4, 0.8)], np.full(HOURS, np.sqrt(0.2)))
-        self.address_weight = _spread(s.users, n) * rng.normal(size=s.users)
+        seen = np.append((1 - APP_SHARE) * popularity(s.sites), APP_SHARE * popularity(s.apps))
+        self.places = _Levels(rng, places, seen, n)
+        ads = [(self.ad_advertiser, 0.5, 0.7), (self.ad_campaign, 0.3, 0.2)]
+        self.ads = _Levels(rng, ads, popularity(s.ads), n)
+        users = popularity(s.users)
+        models = np.bincount(self.user_model, users, s.models)
+        self.models = _Levels(rng, [(self.model_type, 0.3, 0.9)], models, n)
+        self.hours = _Levels(rng, [(np.arange(HOURS) // 4, 0.8, 0.8)], traffic(), n)
+        self.address_weight = _spread(users * n) * rng.normal(size=s.users)
         self.banner_weight, self.connection_weight = rng.normal(size=7), rng.normal(size=4)
 
     def draw(self, rng: np.random.Generator, hours: np.ndarray) -> Draw:
@@ -205,10 +221,17 @@ def powers(u: np.ndarray, n: int) -> np.ndarray:
     return np.minimum((n * u**SKEW).astype(np.int64), n - 1)
 
 
-def _spread(n: int, rows: float) -> np.ndarray:
-    """Return how far values of each rank may differ from their group: little, where they are rarely seen."""
-    edges = (np.arange(n + 1) / n) ** (1 / SKEW)
-    counts = rows * np.diff(edges)
+def popularity(n: int) -> np.ndarray:
+    """Return the share of each of the ranks that `powers` gives ``(n,)``.
+
+    >>> popularity(8).round(2).tolist()
+    [0.5, 0.13, 0.09, 0.07, 0.06, 0.05, 0.05, 0.04]
+    """
+    return np.diff((np.arange(n + 1) / n) ** (1 / SKEW))
+
+
+def _spread(counts: np.ndarray) -> np.ndarray:
+    """Return how far values of so many rows may differ from their group, 1 for all they could."""
     return np.asarray(np.sqrt(counts / (counts + HALF_COUNT)))
 
 
