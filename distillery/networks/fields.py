@@ -106,6 +106,12 @@ class FieldVectors:
         turns = dict(zip(names, map(main_directions, self._moments(frame), [size] * len(names)), strict=True))
         return replace(self, vectors={name: table @ turns[name] for name, table in self.vectors.items()})
 
+    def scaled(self, spread: float, frame: pd.DataFrame) -> FieldVectors:
+        """Return all vectors times one factor, so that over these rows their root mean square is ``spread``."""
+        square = np.trace(self._moments(frame), axis1=1, axis2=2).mean() / (len(frame) * self.size)
+        factor = np.float32(spread / np.sqrt(square)) if square > 0 else np.float32(1)
+        return replace(self, vectors={name: table * factor for name, table in self.vectors.items()})
+
     @torch.inference_mode()
     def _moments(self, frame: pd.DataFrame) -> np.ndarray:
         """Return ``Σ v vᵀ`` of each field over these rows ``(d, k, k)``, in the order of `Schema.encoded`."""

@@ -15,7 +15,7 @@ class InheritSpec(Spec):
     """What a student starts from; in a config the word for ``how`` alone will do.
 
     Attributes:
-        how: ``labels``: soft labels alone; ``embeddings``: the teacher's own vector of each column;
+        how: ``labels``: soft labels alone; ``embeddings``: the teacher's own vector of each column, up to one factor;
             ``compressed``: these turned into fewer dimensions by a truncated singular value
             decomposition, rare ids sharing vectors by their hash. Privileged columns are never inherited.
         frozen: keep what was inherited as it is; by default it is trained further.

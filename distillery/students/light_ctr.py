@@ -22,6 +22,7 @@ from distillery.students.inherit import Inherited, InheritSpec
 from distillery.students.torch_student import TorchSpec, TorchStudent
 
 SPREAD = 0.3  # of fresh vectors: the dense layers behind them want inputs of about that size
+INHERITED_SPREAD = 0.5  # of inherited ones; a factorization machine's are a tenth of that, and would be learnt slowly
 
 
 @final
@@ -108,12 +109,11 @@ class LightCTRSpec(TorchSpec):
         return given
 
     def _inherited(self, lesson: Lesson) -> FieldVectors | None:
-        """Return the teacher's vectors as this student has them."""
+        """Return the teacher's vectors of this student's columns."""
         given = lesson.embeddings()
         if given is None:
             return None
-        own = given.of_columns(lesson.schema, lesson.train.features, min_count=self._fewest(lesson))
-        return own.reduced(self.embedding, lesson.train.features)
+        return given.of_columns(lesson.schema, lesson.train.features, min_count=self._fewest(lesson))
 
     def _fewest(self, lesson: Lesson) -> int:
         """Return how many rows in memory a category must have; a log's sample cannot tell rare ones."""
@@ -128,7 +128,8 @@ class LightCTRSpec(TorchSpec):
         encoder = pupil.network.encoder
         if own is None or not isinstance(encoder, FieldEncoder):
             return pupil
-        own.fill(encoder)
+        rows = lesson.train.features
+        own.reduced(self.embedding, rows).scaled(INHERITED_SPREAD, rows).fill(encoder)
         encoder.requires_grad_(not self.inherit.frozen)
         return replace(pupil, inherited=True)
 

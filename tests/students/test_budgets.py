@@ -11,7 +11,14 @@ from tests.test_models import STUDENT_SPECS, lesson_of, maker
 
 LESSON = lesson_of(make_table())
 LESSONS = {kind: lesson_of(maker(spec)()) if kind == "cnn" else LESSON for kind, spec in STUDENT_SPECS.items()}
-SELECTS = {"decision_tree", "boosted", "mlp", "factorized_mlp", "cnn"}  # needs as few columns as it is told to
+SELECTS = {
+    "decision_tree",
+    "boosted",
+    "mlp",
+    "factorized_mlp",
+    "light_ctr",
+    "cnn",
+}  # needs as few columns as it is told to
 SHRINKS = {"decision_tree": DecisionTreeSpec(max_leaves=40, min_leaf_rows=2), "boosted": BoostedSpec(threads=1)}
 
 
