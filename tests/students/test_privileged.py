@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,12 @@ import pytest
 from distillery.data import Column, Table
 from distillery.distillation import SoftLabels
 from distillery.errors import InputError
+from distillery.evaluation import Entry
 from distillery.export import to_onnx
 from distillery.students import lesson_of
 from distillery.teachers import XGBoostSpec
 from steps._registry import signature
+from steps.evaluate import _refuse_privileged
 from tests.test_models import STUDENT_SPECS, maker
 
 
@@ -53,3 +56,15 @@ def test_a_leak_is_named() -> None:
     message = "the ONNX file of student mlp must read regular columns alone, got the privileged 'answer'"
     with pytest.raises(InputError, match=message):
         schema.refuse_privileged("the ONNX file of student mlp", ["city", "answer"])
+
+
+def test_a_run_stops_at_a_leak() -> None:
+    """Whoever is measured beside the teacher, in Python or as a file; the teacher itself may read all."""
+    table = with_answer(maker(STUDENT_SPECS["mlp"])())
+    model = XGBoostSpec(trees=3, threads=1).fit(table.rows("train"), table.rows("valid"), table.schema, seed=0)
+    entry = Entry(name="x", role="teacher", kind="xgboost", label="control x", model=model, deployed=to_onnx(model))
+    _refuse_privileged(table, [entry])
+    with pytest.raises(InputError, match="control x must read regular columns alone, got the privileged 'answer'"):
+        _refuse_privileged(table, [replace(entry, role="control")])
+    with pytest.raises(InputError, match="the ONNX file of control x must read regular columns alone"):
+        _refuse_privileged(table, [replace(entry, role="control", model=None)])
