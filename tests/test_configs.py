@@ -98,6 +98,7 @@ def test_the_template_reads_the_table_it_speaks_of(tmp_path: Path, monkeypatch: 
             "applied_on": pd.date_range("2024-01-01", periods=n).strftime("%Y-%m-%d"),
             "exposure": rng.uniform(1, 9, n),
             "bureau_score": rng.choice(["?", "512", "640"], n),
+            "purpose_note": rng.choice(["a new roof", "the old car"], n),
             "branch": rng.integers(1, 9, n),
             "postcode": rng.integers(10, 99, n),
             "term_months": rng.choice(["12", "24", "unknown"], n),

@@ -13,7 +13,7 @@ from distillery.data.schema import Column, ColumnKind, Label, Schema, as_numeric
 from distillery.data.splits import SplitSpec, assign_splits
 from distillery.data.table import SPLIT_COLUMN, Table
 from distillery.data.targets import Joint, join_targets
-from distillery.data.text import choose_terms, learn_idf
+from distillery.data.text import TERMS, choose_terms, learn_idf
 from distillery.errors import DataError, did_you_mean, shortlist
 
 MOST_CLASSES = 100  # a numeric target with more values than this may be a measurement
@@ -289,7 +289,7 @@ def describe_text(values: pd.Series, target: pd.Series, *, privileged: bool) -> 
         DataError: no word stands in several texts.
     """
     texts, known = values.tolist(), target.notna().to_numpy()
-    terms = choose_terms(values[known].tolist(), pd.factorize(target[known])[0])
+    terms = choose_terms(values[known].tolist(), pd.factorize(target[known])[0], most=TERMS)
     if not terms:
         raise DataError(
             f"text column {values.name!r} must have words that recur in several training rows, got none;"

