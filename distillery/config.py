@@ -80,6 +80,15 @@ class DistillConfig(Spec):
         return students
 
     @model_validator(mode="after")
+    def _targets_fit(self) -> DistillConfig:
+        roles = getattr(self.source, "roles", None)  # a source may know them only once it is read
+        for spec in (self.teacher, self.baseline, *self.students):
+            fault = spec and roles and spec.fault(roles.targets, funnel=roles.funnel)
+            if fault:
+                raise ValueError(fault)
+        return self
+
+    @model_validator(mode="after")
     def _name_is_usable(self) -> DistillConfig:
         if not self.name.strip(". ") or any(mark in self.name for mark in ":/\\"):
             raise ValueError(f"scenario must name an experiment and a model, got {self.name!r}; set `scenario`")

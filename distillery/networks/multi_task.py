@@ -82,23 +82,29 @@ class MultiTaskFields(NetworkFields):
             layers += [Parallel(count, before, after), nn.SiLU(), nn.Dropout(self.dropout)]
         return layers
 
+    def fault(self, targets: Sequence[str], *, funnel: bool) -> str | None:
+        """Say why it cannot learn a table of these targets; None where it can."""
+        if not targets:
+            return (
+                "kind multi_task must have a source with several `targets`, got one; name the targets, or choose"
+                " another kind, such as mlp"
+            )
+        if self.architecture == "esmm" and not funnel:
+            return (
+                f"architecture esmm must have targets that are a funnel, got {shortlist(map(repr, targets))}, of which"
+                " any can be 1; set funnel: true if they are one, or choose mmoe"
+            )
+        return None
+
     def members(self, schema: Schema) -> Members | None:
         """Return which classes each target's loss is taken over; None where the classes' own loss is minimised.
 
         Raises:
             TrainingError: as `build`.
         """
-        if not schema.tasks:
-            raise TrainingError(
-                f"kind multi_task must have a source with several `targets`, got one, {schema.target!r}; name the"
-                " targets, or choose another kind, such as mlp"
-            )
-        if self.architecture == "esmm" and not schema.funnel:
-            names = shortlist(repr(task.name) for task in schema.tasks)
-            raise TrainingError(
-                f"architecture esmm must have targets that are a funnel, got {names}, of which any can be 1; set"
-                " funnel: true if they are one, or choose mmoe"
-            )
+        fault = self.fault([task.name for task in schema.tasks], funnel=schema.funnel)
+        if fault:
+            raise TrainingError(fault)
         if schema.funnel and self.architecture != "esmm":
             return None
         return tuple(map(tuple, schema.members.tolist()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, Self, TypeVar, runtime_checkable
 
@@ -336,6 +336,10 @@ class CandidateSpec(Spec, ABC):
         settings = [point.model_dump_json(exclude={"name", "search"}) for point in points]
         decided = "\n".join([lesson.digest, str(seed), *settings])
         return f"{self.kind}-{hashlib.sha256(decided.encode()).hexdigest()[:16]}"
+
+    def fault(self, targets: Sequence[str], *, funnel: bool) -> str | None:
+        """Say why it cannot learn a table of these several targets, or of none; None where it can."""
+        return None
 
     @abstractmethod
     def train(self, lesson: Lesson, *, seed: int, on_epoch: OnEpoch | None = None) -> Student:

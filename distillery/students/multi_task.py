@@ -12,7 +12,7 @@ from distillery.students.torch_student import TorchSpec
 
 @final
 class MultiTaskSpec(MultiTaskFields, TorchSpec):
-    """Small experts and towers; where `esmm` or targets that are no funnel have a loss each, it is distilled so too."""
+    """Small experts and towers; soft labels enter by the loss that the architecture has for hard ones."""
 
     kind: Literal["multi_task"] = "multi_task"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -66,6 +66,10 @@ class TeacherKind(Spec, ABC):
     fitted: ClassVar[bool] = True
     streams: ClassVar[bool] = False
     kind: str
+
+    def fault(self, targets: Sequence[str], *, funnel: bool) -> str | None:
+        """Say why it cannot learn a table of these several targets, or of none; None where it can."""
+        return None
 
     @abstractmethod
     def fit(self, train: Rows, valid: Rows, schema: Schema, *, seed: int) -> Teacher:
