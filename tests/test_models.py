@@ -63,7 +63,7 @@ TEACHER_SPECS = {
     "cnn": CNNTeacherSpec(**IMAGE, **QUICK),
     "deepfm": DeepFMSpec(embedding=4, widths=(16,), bins=8, frequencies=1, **QUICK),
     "dcn_v2": DCNv2Spec(embedding=4, widths=(16,), rank=4, bins=8, **QUICK),
-    "rechub": RechubSpec(embedding=4, widths=(16,), bins=8, **QUICK),
+    "rechub": RechubSpec(embedding=4, widths=(16,), bins=8, **QUICK | {"epochs": 6}),
     "multi_task": MultiTaskTeacherSpec(widths=(16, 8), tower=(8,), bins=8, **FEW),
 }
 STUDENT_SPECS = {
