@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Container, Iterable
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, SerializerFunctionWrapHandler, model_serializer
 
 from distillery.data.text import hashed_tf_idf, term_indicators
 from distillery.errors import DataError, InputError, did_you_mean, shortlist
@@ -20,7 +20,21 @@ BUCKET = "\ue000 bucket "  # begins the word for a bucket; of a private use area
 LARGEST = float(np.finfo(np.float32).max)  # many libraries compute in float32, and refuse what overflows it
 
 
-class Column(BaseModel):
+class Compact(BaseModel):
+    """What leaves out of its JSON the fields named in ``RARE`` where they say nothing.
+
+    So the digest of a table that does without them is what it was before there were such fields.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    RARE: ClassVar[frozenset[str]] = frozenset()
+
+    @model_serializer(mode="wrap")
+    def _leave_out(self, handler: SerializerFunctionWrapHandler) -> dict[str, JsonValue]:
+        return {name: value for name, value in handler(self).items() if value or name not in self.RARE}
+
+
+class Column(Compact):
     """One feature column, described on the training split.
 
     Attributes:
@@ -38,7 +52,7 @@ class Column(BaseModel):
         source: the text column that a number is read from; see `Schema.spread`.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    RARE: ClassVar[frozenset[str]] = frozenset({"buckets", "terms", "idf", "source"})
 
     name: str
     kind: ColumnKind
@@ -88,7 +102,7 @@ class Task(BaseModel):
     positive: tuple[Label, ...]
 
 
-class Schema(BaseModel):
+class Schema(Compact):
     """What a table's columns mean.
 
     Attributes:
@@ -104,7 +118,7 @@ class Schema(BaseModel):
         texts: the text columns that numbers among ``columns`` are read from; see `spread`.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    RARE: ClassVar[frozenset[str]] = frozenset({"tasks", "query", "texts"})
 
     columns: tuple[Column, ...]
     target: str
@@ -230,8 +244,7 @@ class Schema(BaseModel):
     @property
     def digest(self) -> str:
         """The first 16 hex digits of the schema's SHA-256."""
-        new = set() if self.tasks else {"tasks"}  # left out where there are none: digests of old tables stay
-        return hashlib.sha256(self.model_dump_json(exclude=new).encode()).hexdigest()[:16]
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
 
     def encode_labels(self, target: pd.Series) -> np.ndarray:
         """Turn target values into class indices, ``(n,)`` int64.

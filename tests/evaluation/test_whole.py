@@ -41,6 +41,7 @@ def test_scores_are_scikit_learns(seed: int, decimals: int, weighted: bool) -> N
 
 
 def test_the_error_is_small_where_scores_differ() -> None:
+    """Below 1e-4 for 200,000 rows of different scores."""
     rng = np.random.default_rng(0)
     z = rng.normal(size=200_000)
     p = 1 / (1 + np.exp(-z))
@@ -51,6 +52,7 @@ def test_the_error_is_small_where_scores_differ() -> None:
 
 
 def test_one_class_has_no_scores() -> None:
+    """A ranking needs both."""
     sketch = ScoreSketch()
     sketch.add(np.zeros(3), np.full(3, 0.5))
     assert sketch.scores() is None

@@ -39,6 +39,7 @@ def streamed(table: Table) -> Callable[[np.ndarray | None], Streamed]:
 def test_each_row_comes_once_an_epoch_beside_its_soft_labels(
     table: Table, streamed: Callable[[np.ndarray | None], Streamed]
 ) -> None:
+    """In another order each time, in batches of one size across files."""
     total = table.counts["train"]
     marks = np.arange(total, dtype=np.float32)[:, None].repeat(2, axis=1)
     rows = streamed(marks)
@@ -55,6 +56,7 @@ def test_each_row_comes_once_an_epoch_beside_its_soft_labels(
 
 
 def test_codes_are_counted_once(streamed: Callable[[np.ndarray | None], Streamed]) -> None:
+    """However many epochs there are."""
     rows = streamed(None)
     n = rows.reading.scaler.n_codes
     seen = torch.cat([batch.inputs[2] for batch in rows.shuffled(1_000)])
@@ -63,6 +65,7 @@ def test_codes_are_counted_once(streamed: Callable[[np.ndarray | None], Streamed
 
 
 def test_folds_share_out_the_rows(table: Table) -> None:
+    """Each row is inside one fold and outside all others."""
     stream = table.rows("train").stream
     assert stream is not None
     inside = [stream.folded(k, 3, inside=True) for k in range(3)]
@@ -144,6 +147,7 @@ def test_a_teacher_and_a_student_learn_from_disk(table: Table) -> None:
 
 
 def test_what_needs_rows_in_memory_is_refused(table: Table) -> None:
+    """Stratified batches, resampled rows, and folds of a log with groups."""
     train, valid = table.rows("train"), table.rows("valid")
     with pytest.raises(DataError, match="sampling must be uniform for rows that are read from disk, got 'class'"):
         TEACHER.model_copy(update={"sampling": "class"}).fit(train, valid, table.schema, seed=0)
@@ -157,6 +161,7 @@ def test_what_needs_rows_in_memory_is_refused(table: Table) -> None:
 
 
 def test_a_fold_and_the_others_are_all() -> None:
+    """A row is in one of the two."""
     positions = np.arange(10)
     one, others = (Fold(1, 3, inside=inside).holds(positions, 10) for inside in (True, False))
     assert (one ^ others).all()

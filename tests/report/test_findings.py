@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from distillery.data.drift import ColumnDrift, DriftReport, SplitDrift
+from distillery.data.parts import LogFacts
 from distillery.evaluation import Comparison, Estimate
 from distillery.evaluation.slices import Slice, SliceSearch
 from distillery.promotion import StagedModel
@@ -395,6 +396,10 @@ def variants(sound: Report) -> Iterator[Report]:
     alone = Inherited(asked="embeddings", got="labels", dimensions=4)
     yield sound.model_copy(update={"inherited": (InheritedFacts(name="small", took=alone),)})
     yield privileged(sound, gain=0.3)
+    log = LogFacts(rows=9_000, bad_rows=3, negatives=800, dropped_negatives=700, hashed=("id",))
+    held = {"train": 50, "valid": 60, "test": 70}
+    data = sound.data.model_copy(update={"log": log, "held": held})
+    yield sound.model_copy(update={"data": data, "sampled": ("boosted",)})
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

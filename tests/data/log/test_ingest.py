@@ -61,6 +61,7 @@ def on_disk(table: Table, split: str) -> pd.DataFrame:
 
 
 def test_every_row_lies_in_one_split_in_the_order_of_time(log: pd.DataFrame, load: Load) -> None:
+    """No row is lost or doubled; a file is full before the next one begins."""
     table = load(log)
     parts = {split: on_disk(table, split) for split in SPLITS}
     assert sum(map(len, parts.values())) == ROWS == sum(table.counts.values())
@@ -78,6 +79,7 @@ def test_a_clock_out_of_order_gives_the_same_split(log: pd.DataFrame, load: Load
 
 
 def test_a_clock_that_cannot_be_read_is_refused(log: pd.DataFrame, load: Load) -> None:
+    """A row without a time is a bad row, and counted."""
     with pytest.raises(DataError, match="time column 'at' must hold numbers or ISO 8601 dates"):
         load(log.assign(at="noon"))
     gap = load(log.assign(at=log["at"].where(log.index != 3)))
@@ -95,6 +97,7 @@ def test_the_table_does_not_hang_on_the_chunks(log: pd.DataFrame, load: Load, ch
 
 
 def test_the_rows_in_memory_are_rows_of_their_files(log: pd.DataFrame, load: Load) -> None:
+    """At the positions that the table names."""
     table = load(log)
     assert table.held == {"train": 500, "valid": 400, "test": 400}
     for split in SPLITS:
@@ -106,6 +109,7 @@ def test_the_rows_in_memory_are_rows_of_their_files(log: pd.DataFrame, load: Loa
 
 
 def test_columns_are_described_on_training_rows(log: pd.DataFrame, load: Load) -> None:
+    """Vocabulary, range and share of missing values, as pandas counts them."""
     table = load(log)
     train = on_disk(table, "train")
     counts = train["ad"].astype(object).value_counts()
@@ -117,6 +121,7 @@ def test_columns_are_described_on_training_rows(log: pd.DataFrame, load: Load) -
 
 
 def test_a_column_of_identifiers_is_hashed(log: pd.DataFrame, load: Load, caplog: pytest.LogCaptureFixture) -> None:
+    """Its values hardly repeat, so none has a vector of its own; the log says so."""
     table = load(log)
     row = table.schema.columns[1]
     assert (row.categories, row.buckets) == ((), 1_000)
@@ -140,6 +145,7 @@ def test_dropped_negatives_leave_probabilities_true(log: pd.DataFrame, load: Loa
 
 
 def test_negatives_are_known_by_the_positive_class(log: pd.DataFrame, load: Load) -> None:
+    """Other classes than 0 and 1 must be named."""
     named = log.assign(click=np.where(log["click"], "yes", "no"))
     with pytest.raises(DataError, match=r"keep_negatives must know the positive class .* 'no', 'yes'"):
         load(named, keep_negatives=0.5)
@@ -147,6 +153,7 @@ def test_negatives_are_known_by_the_positive_class(log: pd.DataFrame, load: Load
 
 
 def test_a_chunk_with_one_class_is_as_good_as_any(log: pd.DataFrame, load: Load) -> None:
+    """Classes are those of the whole log; one class alone is refused."""
     ordered = log.assign(click=np.where(log.index < 1_400, 0, log["click"]))
     assert load(ordered).schema.classes == (0, 1)
     with pytest.raises(DataError, match="target 'click' must have at least two classes, got 0"):
@@ -154,12 +161,14 @@ def test_a_chunk_with_one_class_is_as_good_as_any(log: pd.DataFrame, load: Load)
 
 
 def test_groups_stay_whole(log: pd.DataFrame, load: Load) -> None:
+    """A group goes where its hash says."""
     table = load(log.assign(user=[f"u{i % 97}" for i in range(ROWS)]), time=None, group="user")
     users = [set(on_disk(table, split)["user"]) for split in SPLITS]
     assert len(set.union(*users)) == sum(map(len, users)) == 97
 
 
 def test_a_ready_split_column_is_refused(log: pd.DataFrame, load: Load) -> None:
+    """A log is split by time, group or chance."""
     with pytest.raises(DataError, match=r"source\.split\.column must be null for a log, got 'row'"):
         load(log, split={"column": "row"})
 
