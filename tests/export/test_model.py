@@ -19,7 +19,7 @@ from distillery.export.graph import FLOAT
 from distillery.export.model import INTERFACE
 from distillery.students import STUDENTS, LogisticRegressionSpec, MLPSpec
 from tests.checks import make_table
-from tests.test_models import STUDENT_SPECS, lesson_of
+from tests.test_models import STUDENT_SPECS, lesson_of, maker
 
 
 @pytest.fixture(scope="module")
@@ -90,8 +90,7 @@ def test_what_has_no_layers_cannot_be_quantized():
 @pytest.mark.parametrize("kind", STUDENTS.own)
 def test_extremes_fed_to_the_file_itself_stay_finite(kind):
     """A server hands infinite numbers straight to the graph: the answer is that of the largest ones."""
-    image = kind == "cnn"
-    table = make_table(categorical=not image, level=1.0 if image else 1000)
+    table = maker(STUDENT_SPECS[kind])()
     student = STUDENT_SPECS[kind].fit(lesson_of(table), seed=0)
     model, row = to_onnx(student), table.rows("test").features.head(1)
     for extreme in (np.inf, -np.inf, 1e300):

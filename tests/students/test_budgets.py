@@ -10,13 +10,15 @@ from tests.checks import make_table
 from tests.test_models import STUDENT_SPECS, lesson_of, maker
 
 LESSON = lesson_of(make_table())
-LESSONS = {kind: lesson_of(maker(spec)()) if kind == "cnn" else LESSON for kind, spec in STUDENT_SPECS.items()}
+OWN = {"cnn", "multi_task"}  # kinds that ask for a table of their own
+LESSONS = {kind: lesson_of(maker(spec)()) if kind in OWN else LESSON for kind, spec in STUDENT_SPECS.items()}
 SELECTS = {
     "decision_tree",
     "boosted",
     "mlp",
     "factorized_mlp",
     "light_ctr",
+    "multi_task",
     "cnn",
 }  # needs as few columns as it is told to
 SHRINKS = {"decision_tree": DecisionTreeSpec(max_leaves=40, min_leaf_rows=2), "boosted": BoostedSpec(threads=1)}
@@ -46,7 +48,7 @@ def test_a_student_that_selects_no_columns_is_refused_where_it_needs_too_many(ki
 @pytest.mark.parametrize("kind", sorted(SELECTS - {"cnn"}))
 def test_a_student_that_selects_columns_keeps_their_number(kind):
     """It is fitted again on the most important ones and asks for no others."""
-    student = STUDENT_SPECS[kind].model_copy(update={"max_features": 2}).fit(LESSON, seed=0)
+    student = STUDENT_SPECS[kind].model_copy(update={"max_features": 2}).fit(LESSONS[kind], seed=0)
     assert set(student.schema.names) == {"signal", "city"}  # what decides the class
     assert [selected.name for selected in student.selected_features] == ["signal", "city"]
     assert student.predict_proba(LESSON.train.features[["city", "signal"]]).shape == (len(LESSON.train), 2)
