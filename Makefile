@@ -19,7 +19,7 @@ export MLFLOW_DISABLE_TELEMETRY ?= true
 export ZENML_ANALYTICS_OPT_IN ?= false
 export GX_ANALYTICS_ENABLED ?= false
 
-.PHONY: help run setup stack test test-slow check format ui dashboard score-data reviews-data pictures bench-run bench-file bench-quality bench-selection bench-latency bench-scoring bench-deepfm lock clean
+.PHONY: help run setup stack test test-slow check format ui dashboard score-data reviews-data pictures bench-run bench-file bench-quality bench-selection bench-latency bench-scoring bench-deepfm bench-ctr lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -89,6 +89,12 @@ bench-selection: setup ## compare ways to choose columns: make bench-selection D
 
 bench-deepfm: setup ## compare DeepFM with logistic regression on flights with plane and flight number, over 3 seeds
 	PYTHONPATH=. $(PY) benchmarks/bench_deepfm.py $(ARGS)
+
+bench-ctr: setup ## a long log through the pipeline, its memory on twice the rows, and click models against others
+	PYTHONPATH=. $(PY) benchmarks/bench_ctr.py --double $(ARGS)
+	PYTHONPATH=. $(PY) benchmarks/bench_deepfm.py
+	PYTHONPATH=. $(PY) benchmarks/bench_recommend.py
+	PYTHONPATH=. $(PY) benchmarks/bench_funnel.py
 
 bench-scoring: setup ## peak memory and rows per second of scoring, 1M rows against 4M
 	PYTHONPATH=. $(PY) benchmarks/bench_scoring.py $(ARGS)

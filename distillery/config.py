@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 from pydantic import Field, JsonValue, ValidationInfo, field_validator, model_validator
 
@@ -18,6 +19,13 @@ from distillery.spec import Spec
 from distillery.students import LogisticRegressionSpec, MLPSpec, StudentSpec
 from distillery.teachers import EnsembleSpec, LightGBMSpec, TeacherSpec
 
+LOG_KINDS = ("avazu", "criteo", "parquet_log", "ctr_log")
+LOG_DEFAULTS: dict[str, Any] = {
+    "teacher": {"kind": "deepfm", "epochs": 1},
+    "soft_labels": {"folds": 2},
+    "students": [{"kind": "light_ctr"}],
+}
+
 
 class DistillConfig(Spec):
     """Everything one run is decided by; two runs with one config give the same numbers.
@@ -26,7 +34,7 @@ class DistillConfig(Spec):
         scenario: names the experiment and the registered model ``<scenario>-student``; by
             default ``flights``, or the file's name.
         seed: of samples, splits, folds, training and resampling.
-        source: where the table comes from.
+        source: where the table comes from. For a log teacher, folds and students have other defaults: `LOG_DEFAULTS`.
         validation: what the table must hold to.
         teacher: the strong model.
         baseline: a small tree ensemble on the hard labels, measured beside the students: what compiling a model
@@ -58,6 +66,14 @@ class DistillConfig(Spec):
     gates: GatesSpec = Field(default_factory=GatesSpec)
     report: ReportSpec = Field(default_factory=ReportSpec)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _log_has_defaults_of_its_own(cls, data: Any) -> Any:
+        """What learns from rows on disk, where the config names nothing else."""
+        source = data.get("source") if isinstance(data, dict) else None
+        kind = source.get("kind") if isinstance(source, dict) else getattr(source, "kind", None)
+        return {**LOG_DEFAULTS, **data} if kind in LOG_KINDS else data
+
     @field_validator("baseline")
     @classmethod
     def _baseline_is_fitted(cls, baseline: TeacherSpec | None) -> TeacherSpec | None:
@@ -86,6 +102,20 @@ class DistillConfig(Spec):
             fault = spec and roles and spec.fault(roles.targets, funnel=roles.funnel)
             if fault:
                 raise ValueError(fault)
+        return self
+
+    @model_validator(mode="after")
+    def _log_can_be_streamed(self) -> DistillConfig:
+        """What needs all rows in memory is refused before a log is read."""
+        if not isinstance(self.source, LogSpec):
+            return self
+        named = {"teacher": self.teacher, **{student.title: student for student in self.students}}
+        for name, spec in named.items():
+            if (sampling := getattr(spec, "sampling", "uniform")) != "uniform":
+                raise ValueError(f"{name}.sampling must be uniform for a log, got {sampling!r}")
+            for key in ("augment", "hint"):
+                if getattr(spec, key, None) is not None:
+                    raise ValueError(f"{name}.{key} must be null for a log, whose rows are read from disk")
         return self
 
     @model_validator(mode="after")

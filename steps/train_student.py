@@ -21,7 +21,7 @@ logger = get_logger(__name__)
 
 @step(
     experiment_tracker=True,
-    cache_policy=code_policy("distillation", "networks", "students", "teachers"),
+    cache_policy=code_policy("distillation", "export", "networks", "students", "teachers"),
     output_materializers=StudentMaterializer,
 )
 @measured

@@ -21,7 +21,9 @@ logger = get_logger(__name__)
 
 
 @step(
-    experiment_tracker=True, cache_policy=code_policy("networks", "teachers"), output_materializers=TeacherMaterializer
+    experiment_tracker=True,
+    cache_policy=code_policy("distillation", "networks", "teachers"),
+    output_materializers=TeacherMaterializer,
 )
 @measured
 def train_teacher(

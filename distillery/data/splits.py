@@ -86,18 +86,28 @@ def _named(column: str | None, role: str) -> str:
 def _ready_splits(frame: pd.DataFrame, column: str, group: str | None) -> np.ndarray:
     if column not in frame.columns:
         raise DataError(f"split column {column!r} is missing; the columns are {shortlist(frame.columns, 40)}")
-    splits = frame[column].astype(str).str.strip().str.lower().map(_SPLIT_NAMES)
-    if splits.isna().any():
-        bad = frame[column][splits.isna()].unique()
-        raise DataError(
-            f"split column {column!r} must hold train, valid (or val) and test, got {shortlist(map(repr, bad))}"
-        )
+    splits = read_splits(frame[column])
     absent = [name for name in SPLITS if not (splits == name).any()]
     if absent:
         raise DataError(f"split column {column!r} must hold rows of every split, got none of {shortlist(absent)}")
     if group is not None:
         _refuse_spread_groups(frame[group], splits, column)
     return splits.to_numpy(dtype=object)
+
+
+def read_splits(values: pd.Series) -> pd.Series:
+    """Read a column that says which split a row is in, in any usual spelling.
+
+    Raises:
+        DataError: it holds something else.
+    """
+    splits = values.astype(str).str.strip().str.lower().map(_SPLIT_NAMES)
+    if splits.isna().any():
+        bad = values[splits.isna()].unique()
+        raise DataError(
+            f"split column {values.name!r} must hold train, valid (or val) and test, got {shortlist(map(repr, bad))}"
+        )
+    return splits
 
 
 def _refuse_spread_groups(groups: pd.Series, splits: pd.Series, column: str) -> None:

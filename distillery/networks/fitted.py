@@ -132,13 +132,10 @@ class Pupil:
         # A log's schema leaves rare categories out already; in a sample of it others would only look rare.
         counted = fields if train.stream is None else fields.model_copy(update={"min_count": 1})
         reading = reading or counted.learn_reading(schema, train, soft, positions)
-        held, validation = (
-            Batches.of(reading(train), train, soft, strata),
-            Batches.of(reading(valid), valid, valid_soft),
-        )
-        network = fields.build(reading)
+        validation, network = Batches.of(reading(valid), valid, valid_soft), fields.build(reading)
         if train.stream is not None:
             return cls(network, reading, Streamed(train.stream, reading, streamed_soft), validation)
+        held = Batches.of(reading(train), train, soft, strata)
         if table := table_of(network):
             table.blank_unseen(held.code_counts(reading.scaler.n_codes))
         return cls(network, reading, held, validation)

@@ -22,7 +22,8 @@ class EncodingFields(Spec):
         frequencies: learned waves (a sine and a cosine each) per numeric column of many different
             values, for edges that bins blur; 0 for none.
         embedding: dimensions of a category's vector.
-        min_count: categories of fewer training rows share the vector of the unseen ones.
+        min_count: categories of fewer training rows share the vector of the unseen ones; of a log the source's own
+            ``min_count`` says so, for all its rows, and this one plays no part.
     """
 
     bins: int = Field(12, ge=0, le=256)

@@ -51,13 +51,13 @@ class Streamed:
         for batches in self._files():
             joined = batches if rest is None else rest.joined(batches)
             rest = None
-            for batch in joined.to(self.device).shuffled(size):
+            for batch in joined.shuffled(size):
                 if len(batch) == size:
-                    yield batch
+                    yield batch.to(self.device)
                 else:
                     rest = batch
         if rest is not None:
-            yield rest
+            yield rest.to(self.device)
 
     def _files(self) -> Iterator[Batches]:
         files = self.stream.files

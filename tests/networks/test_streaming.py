@@ -10,11 +10,12 @@ import pandas as pd
 import pytest
 import torch
 
+from distillery.config import DistillConfig
 from distillery.data import Rows, Table
 from distillery.data.rows import Fold
 from distillery.data.sources.ctr_log import CtrLogSpec
 from distillery.distillation import SoftLabelsSpec, generate_soft_labels
-from distillery.errors import DataError, TrainingError
+from distillery.errors import ConfigError, DataError, TrainingError
 from distillery.networks.reading import Reading
 from distillery.networks.streaming import Streamed
 from distillery.students import MLPSpec, lesson_of
@@ -165,3 +166,17 @@ def test_a_fold_and_the_others_are_all() -> None:
     positions = np.arange(10)
     one, others = (Fold(1, 3, inside=inside).holds(positions, 10) for inside in (True, False))
     assert (one ^ others).all()
+
+
+def test_batches_lie_on_the_device_that_was_asked_for(streamed: Callable[[np.ndarray | None], Streamed]) -> None:
+    """Across the borders of files, too; the device without memory stands in for a GPU."""
+    rows = streamed(None).to(torch.device("meta"))
+    assert {batch.y.device.type for batch in rows.shuffled(256)} == {"meta"}
+
+
+@pytest.mark.parametrize("key", ["augment", "sampling"])
+def test_a_config_says_so_before_the_log_is_read(key: str) -> None:
+    """The default student resamples its rows, which a log has enough of."""
+    student = {"kind": "mlp", "augment": None} | ({"sampling": "class"} if key == "sampling" else {"augment": {}})
+    with pytest.raises(ConfigError, match=rf"mlp\.{key} must be (null|uniform) for a log"):
+        DistillConfig.parse({"source": {"kind": "ctr_log"}, "students": [student]})

@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from distillery.data.build import Roles, read_classes, read_times, read_weights
+from distillery.data.build import MOST_CLASSES, Roles, read_classes, read_times, read_weights
 from distillery.data.lent import LentFolder
 from distillery.data.log.counting import NumberStats, ValueCounts
 from distillery.data.log.intake import PartWriter, Sample
@@ -40,7 +40,7 @@ def load_log(spec: LogSpec, seed: int) -> Table:
         DataError: the log is no such log, its split cannot be made, or its target has one class.
     """
     reader = spec.reader()
-    split_of = splitter(reader.roles, spec.split, reader.chunks, seed=seed)
+    split_of = splitter(reader, spec.split, seed=seed)
     folder = LentFolder()
     intake = _Intake(spec, reader, folder.path, seed)
     with bar(None, "reading", unit="row") as advance:
@@ -75,13 +75,20 @@ class _Intake:
                 rows = self._negatives.thinned(rows, self.weight)
                 for name, counts in self._counts.items():
                     counts.add(rows[name])
-                self._classes |= set(pc.unique(rows[self.reader.roles.target]).to_pylist())
+                self._learn_classes(rows[self.reader.roles.target])
             self._writers[split].add(rows)
             self._samples[split].add(rows)
 
+    def _learn_classes(self, target: pa.ChunkedArray) -> None:
+        self._classes |= set(pc.unique(target).to_pylist())
+        if len(self._classes) > MOST_CLASSES:
+            read_classes(pd.Series(list(self._classes), name=self.reader.roles.target), self.reader.roles)
+
     def _with_roles(self, chunk: pa.Table) -> pa.Table:
         """Return a chunk whose time can be sorted, and whose rows have weights where they count."""
-        time = self.reader.roles.time
+        time, split = self.reader.roles.time, self.reader.split
+        if split is not None:
+            chunk = chunk.drop_columns([split])
         if time is not None:
             chunk = _put(chunk, time, pa.array(read_times(pd.Series(chunk[time].to_pandas(), name=time))))
         if self.weight is not None:
@@ -105,7 +112,8 @@ class _Intake:
         drawn = {split: sample.drawn() for split, sample in self._samples.items()}
         kept: dict[Split, np.ndarray] = {split: positions for split, (positions, _) in drawn.items()}
         frame = pd.concat([_frame(table, split) for split, (_, table) in drawn.items()], ignore_index=True)
-        return Table(self._schema(), frame, Parts(self.folder, rows, kept, self._facts(), lease))
+        schema = self._schema()
+        return Table(schema, frame, Parts(self.folder, rows, kept, self._facts(schema), lease))
 
     def _schema(self) -> Schema:
         roles = self.reader.roles
@@ -142,10 +150,10 @@ class _Intake:
             missing=missing,
         )
 
-    def _facts(self) -> LogFacts:
+    def _facts(self, schema: Schema) -> LogFacts:
         texts = {name: one for name, one in self._counts.items() if isinstance(one, ValueCounts)}
         hashed = tuple(name for name, one in texts.items() if one.looks_unique)
-        rare = {c.name: texts[c.name].distinct - len(c.categories) for c in self._schema().categorical}
+        rare = {c.name: texts[c.name].distinct - len(c.categories) for c in schema.categorical}
         for name in hashed:
             logger.warning("column %r hardly repeats a value, so all of it is hashed; drop it if it says nothing", name)
         return LogFacts(

@@ -44,6 +44,7 @@ class LogReader:
         needs: the raw columns that tell it.
         rows: only the first so many good rows are handed on; None for all.
         split: the column that says which split a row is in, if there is one.
+        ordered: whether the rows are in the order of time, without a column that says so.
     """
 
     file: LogFile
@@ -54,6 +55,7 @@ class LogReader:
     needs: tuple[str, ...]
     rows: int | None = None
     split: str | None = None
+    ordered: bool = False
 
     @property
     def bad(self) -> BadRows:

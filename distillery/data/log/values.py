@@ -101,6 +101,19 @@ def _decoded(values: pa.ChunkedArray) -> pa.ChunkedArray:
     return values
 
 
+def numbers_or_missing(values: pa.ChunkedArray) -> np.ndarray:
+    """Return whether each text is a finite number, or missing ``(n,)``.
+
+    >>> numbers_or_missing(pa.chunked_array([["-2", "x", None]])).tolist()
+    [True, False, True]
+    """
+    coded = _coded(values)
+    read = pd.to_numeric(coded.dictionary.to_pandas(), errors="coerce").to_numpy(np.float64, na_value=np.nan)
+    indices = coded.indices.fill_null(len(read)).to_numpy(zero_copy_only=False)
+    good: np.ndarray = np.append(np.isfinite(read), True)[indices]
+    return good
+
+
 def whole_numbers(values: pa.ChunkedArray) -> np.ndarray:
     """Return values as whole numbers ``(n,)`` int64, -1 where one is missing or is none.
 

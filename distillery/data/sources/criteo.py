@@ -15,7 +15,7 @@ from distillery.data.build import Roles
 from distillery.data.log.reader import LogReader, Made
 from distillery.data.log.reading import TextLog
 from distillery.data.log.spec import LogFileSpec
-from distillery.data.log.values import whole_numbers
+from distillery.data.log.values import numbers_or_missing, whole_numbers
 from distillery.data.schema import ColumnKind
 from distillery.errors import DataError
 
@@ -25,21 +25,20 @@ LAYOUT = ("label", *NUMBERS, *HASHES)
 
 
 class CriteoSpec(LogFileSpec):
-    """Criteo's log: was the advertisement clicked? Lines are in the order of time; there is no time column.
+    """Criteo's log: was the advertisement clicked? Lines are in the order of time, so the last ones are the test split.
 
     Tab-separated text, gzipped or not. ``label`` is the target, ``I1`` to ``I13`` are whole numbers and ``C1``
-    to ``C26`` hashes, all of which may be missing.
+    to ``C26`` hashes, all of which may be missing. A line whose label or number cannot be read is a bad one.
     """
 
     kind: Literal["criteo"] = "criteo"
 
     def reader(self) -> LogReader:
-        types = dict.fromkeys(NUMBERS, pa.int64())
         file = TextLog(
             Path(self.path),
             separator="\t",
             layout=LAYOUT,
-            types=types,
+            types={},
             chunk_rows=self.chunk_rows,
             max_bad_rows=self.max_bad_rows,
         )
@@ -49,11 +48,15 @@ class CriteoSpec(LogFileSpec):
         kinds: dict[str, ColumnKind] = dict.fromkeys(NUMBERS, "numeric")
         kinds |= dict.fromkeys(HASHES, "categorical")
         roles = Roles(target="label", positive=1)
-        return LogReader(file, roles, kinds, {"label": Made("label", _label)}, _good, ("label",), self.rows)
+        made = {"label": Made("label", _label)}
+        return LogReader(file, roles, kinds, made, _good, ("label", *NUMBERS), self.rows, ordered=True)
 
 
 def _good(chunk: pa.Table) -> pa.Array:
-    return pa.array(np.isin(whole_numbers(chunk["label"]), (0, 1)))
+    good = np.isin(whole_numbers(chunk["label"]), (0, 1))
+    for name in NUMBERS:
+        good &= numbers_or_missing(chunk[name])
+    return pa.array(good)
 
 
 def _label(labels: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import model_validator
@@ -96,8 +97,9 @@ class ParquetLogSpec(LogFileSpec):
 
 
 def _without_gaps(chunk: pa.Table) -> pa.Array:
-    present = [pc.is_valid(column) for column in chunk.columns]
-    good = present[0]
-    for one in present[1:]:
-        good = pc.and_(good, one)
+    good = pa.array(np.ones(chunk.num_rows, dtype=bool))
+    for column in chunk.columns:
+        good = pc.and_(good, pc.is_valid(column))
+        if pa.types.is_floating(column.type):  # a NaN is no gap to Arrow
+            good = pc.and_(good, pc.invert(pc.is_nan(column).fill_null(False)))
     return good

@@ -101,9 +101,8 @@ def _training_checks(table: Table, plan: Plan, spec: ValidationSpec) -> Iterator
         repair = "training rows must hold at least two classes: mend the split (source.split)"
         two = {"column": target, "min_value": 2}
         yield _narrow("ExpectColumnUniqueValueCountToBeBetween", two, "train", repair)
-    hashed = table.parts.facts.hashed if table.parts is not None else ()  # as identifiers, which was told
-    for column in screen.present_columns(table):
-        if column.kind == "categorical" and len(train) >= FEW_ROWS and column.name not in hashed:
+    for column in screen.present_columns(table) if table.parts is None else ():  # of a log all rows were looked at
+        if column.kind == "categorical" and len(train) >= FEW_ROWS:
             few = {"column": column.name, "max_value": spec.max_unique_categories}
             repair = f"an identifier? {_drop(column)}, or raise validation.max_unique_categories"
             yield _narrow("ExpectColumnProportionOfUniqueValuesToBeBetween", few, "train", repair)

@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from distillery.data import Table
 from distillery.data.log.intake import Sample
 from distillery.data.parts import SPLITS
 from distillery.data.sources.parquet_log import ParquetLogSpec
+from distillery.data.validation import ValidationSpec, validate_table
 from distillery.errors import DataError
 
 ROWS = 4_000
@@ -167,10 +169,47 @@ def test_groups_stay_whole(log: pd.DataFrame, load: Load) -> None:
     assert len(set.union(*users)) == sum(map(len, users)) == 97
 
 
-def test_a_ready_split_column_is_refused(log: pd.DataFrame, load: Load) -> None:
-    """A log is split by time, group or chance."""
-    with pytest.raises(DataError, match=r"source\.split\.column must be null for a log, got 'row'"):
-        load(log, split={"column": "row"})
+def test_time_does_not_cut_groups(log: pd.DataFrame, load: Load) -> None:
+    """A log with both must say which of them counts."""
+    users = log.assign(user=[f"u{i % 97}" for i in range(ROWS)])
+    with pytest.raises(DataError, match=r"a log with groups \('user'\) must not be split by time"):
+        load(users, group="user")
+    assert load(users, group="user", split={"by": "group"}).counts["test"] > 0
+
+
+def test_a_ready_split_is_kept(log: pd.DataFrame, load: Load) -> None:
+    """In any usual spelling; another word is refused."""
+    said = np.array(["train", "Validation", "test"])[np.arange(ROWS) % 3]
+    table = load(log.assign(part=said), split={"column": "part"})
+    assert set(on_disk(table, "valid")["row"]) == set(log["row"][said == "Validation"])
+    assert "part" not in on_disk(table, "test")
+    with pytest.raises(DataError, match="split column 'part' must hold train, valid"):
+        load(log.assign(part="later"), split={"column": "part"})
+
+
+def test_a_row_whose_time_is_no_number_is_a_bad_row(log: pd.DataFrame, tmp_path: Path) -> None:
+    """To Arrow a NaN is a value, which no order knows."""
+    times = np.where(np.arange(ROWS) % 1000 == 7, np.nan, np.arange(ROWS) / 10)
+    path = tmp_path / "nan.parquet"
+    pq.write_table(pa.table({"ad": log["ad"], "at": pa.array(times), "click": log["click"]}), path)
+    table = ParquetLogSpec(path=str(path), target="click", time="at").load(0)
+    assert table.parts.facts.bad_rows == 4  # type: ignore[union-attr]
+    assert sum(table.counts.values()) == ROWS - 4
+
+
+def test_a_measurement_is_refused_before_all_of_it_is_read(log: pd.DataFrame, load: Load) -> None:
+    """Its values are not gathered over a whole log."""
+    with pytest.raises(DataError, match="target 'click' must hold classes"):
+        load(log.assign(click=np.arange(ROWS) + 0.5))
+
+
+def test_validation_takes_many_ids_in_a_small_sample(log: pd.DataFrame, load: Load) -> None:
+    """Whether a column is an identifier was judged on all rows; a sample hardly repeats any id."""
+    ids = log.assign(user=[f"u{i % 900}" for i in range(ROWS)])
+    table = load(ids, sample=300)
+    assert table.split("train")["user"].nunique() > 150
+    failed = validate_table(table, ValidationSpec(), folds=2).failures
+    assert "ExpectColumnProportionOfUniqueValuesToBeBetween" not in [one.expectation for one in failed]
 
 
 def test_reading_that_breaks_off_leaves_nothing_behind(
