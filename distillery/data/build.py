@@ -349,4 +349,8 @@ def _seen(column: Column) -> str:
     if column.kind == "text":
         return f"{len(column.terms)} terms"
     ranged = column.lower is not None
-    return f"{column.lower:g} … {column.upper:g}" if ranged else f"{len(column.categories)} categories"
+    return f"{column.lower:g} … {column.upper:g}" if ranged else _categories(column)
+
+
+def _categories(column: Column) -> str:
+    return f"{len(column.categories)} categories" + (f", {column.buckets} buckets" if column.buckets else "")

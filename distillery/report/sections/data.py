@@ -67,7 +67,7 @@ def _values(writer: Writer, column: Column) -> str:
     if column.kind == "text":
         return writer.texts("report.terms", n=len(column.terms))
     if column.kind == "categorical":
-        return writer.texts("report.categories", n=len(column.categories))
+        return writer.texts("report.categories", n=len(column.categories), buckets=column.buckets)
     return "–" if column.lower is None else f"{column.lower:g} … {column.upper:g}"
 
 
