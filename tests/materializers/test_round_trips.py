@@ -14,6 +14,7 @@ import materializers
 from distillery.data import Table
 from distillery.data.build import Roles, build_table
 from distillery.data.drift import Drift, measure_drift
+from distillery.data.sources import CtrLogSpec
 from distillery.data.splits import SplitSpec
 from distillery.data.validation import ExpectationResult, ValidationReport
 from distillery.distillation import SoftLabels, SoftLabelsSpec, generate_soft_labels
@@ -24,7 +25,7 @@ from distillery.report.model import DataFacts, Origin, Report, SoftLabelFacts
 from distillery.report.render import IllustratedReport
 from distillery.report.scene import Drawing
 from distillery.students import LogisticRegressionSpec, MLPSpec, SearchSpec, lesson_of
-from distillery.teachers import MLPTeacherSpec, XGBoostSpec
+from distillery.teachers import DeepFMSpec, MLPTeacherSpec, XGBoostSpec
 
 
 def small_table() -> Table:
@@ -105,7 +106,12 @@ def artifacts(tmp_path_factory):
         verdict=verdict,
         origin=Origin(created="2026-01-01", run="r", git_commit=None, versions={}, settings={}),
     )
+    log = CtrLogSpec(rows=2_000, chunk_rows=300, sample=200).load(0)
+    constant = DeepFMSpec(epochs=1, widths=(4,)).fit(log.rows("train"), log.rows("valid"), log.schema, seed=0)
+    in_sample = SoftLabelsSpec(method="in_sample")
     return {
+        "TableMaterializer on disk": log,
+        "SoftLabelsMaterializer on disk": generate_soft_labels(log, constant, lambda *_: constant, in_sample, seed=0),
         "TableMaterializer": table,
         "SoftLabelsMaterializer": labels,
         "TeacherMaterializer": teacher,
@@ -127,7 +133,10 @@ CASES = [
     "StudentMaterializer linear",
     "TeacherMaterializer network",
     "DriftMaterializer unmeasured",
+    "TableMaterializer on disk",
+    "SoftLabelsMaterializer on disk",
 ]
+ON_DISK = [case for case in CASES if case.endswith("on disk")]
 MODELS = [case for case in CASES if case.startswith(("StudentMaterializer", "TeacherMaterializer"))]
 
 
@@ -138,6 +147,10 @@ def store(tmp_path):
     folder = Path(store.path) / "test" / tmp_path.name
     folder.mkdir(parents=True)
     return folder
+
+
+def content_of(file):
+    return file.read_bytes() if isinstance(file, Path) else file
 
 
 def materializer_of(case, folder):
@@ -158,7 +171,25 @@ def test_what_is_loaded_equals_what_was_saved(case, artifacts, store):
     before, after = materializer.to_files(data), materializer.to_files(loaded)
     assert set(after) == set(before)
     for name in set(before) - {"model.skops"}:
-        assert after[name] == before[name], name
+        assert content_of(after[name]) == content_of(before[name]), name
+
+
+@pytest.mark.parametrize("case", ON_DISK)
+def test_large_files_are_read_where_they_lie(case, artifacts, store, monkeypatch):
+    """From a store on another machine they are copied first; both say the same, and equal content has one hash."""
+    data, materializer = artifacts[case], materializer_of(case, store)
+    materializer.save(data)
+    large = {name for name, file in materializer.to_files(data).items() if isinstance(file, Path)}
+    assert large
+    here = materializer.to_files(materializer.load(type(data)))
+    assert {here[name].parent for name in large} == {store}
+    exists = Path.exists
+    monkeypatch.setattr(Path, "exists", lambda path: path.parent != store and exists(path))
+    copied = materializer.to_files(materializer_of(case, store).load(type(data)))
+    assert not {copied[name].parent for name in large} & {store}
+    assert {name: content_of(copied[name]) for name in large} == {name: content_of(here[name]) for name in large}
+    hashes = [materializer.compute_content_hash(materializer.from_files(files)) for files in (here, copied)]
+    assert hashes[0] == hashes[1] == materializer.compute_content_hash(data)
 
 
 @pytest.mark.parametrize("case", MODELS)
