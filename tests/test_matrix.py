@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from itertools import product
 
 import numpy as np
 import pytest
@@ -29,11 +30,8 @@ def lesson_by(teacher: str, classes: int, *, image: bool) -> tuple[Table, Lesson
 
 
 # Like a chessboard: every teacher and every student meets both numbers of classes, each pair one of them.
-PAIRS = [
-    (teacher, student, 2 + (i + j) % 2)
-    for i, teacher in enumerate(TEACHER_SPECS)
-    for j, student in enumerate(STUDENT_SPECS)
-]
+KINDS = list(product(enumerate(TEACHER_SPECS), enumerate(STUDENT_SPECS)))
+PAIRS = [(teacher, student, 2 + (i + j) % 2) for (i, teacher), (j, student) in KINDS]
 
 
 @pytest.mark.parametrize(("teacher", "student", "classes"), PAIRS)
