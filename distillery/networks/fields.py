@@ -47,9 +47,13 @@ class FieldVectors:
         no vectors.
 
         Args:
-            schema: columns of the network's own, with all their categories, or some of them and buckets; and others.
+            schema: columns of the network's own, with all their categories, or some of them and buckets, which divide
+                its own buckets where it has any; and others.
             frame: raw training rows.
             min_count: categories of fewer rows count as unseen.
+
+        Raises:
+            DataError: the rows lack a column, or a numeric one holds text; see `Schema.conform`.
         """
         reading, theirs = self._read(schema, frame, min_count), self.reading.schema
         columns = {c.name: c for c in theirs.columns}
