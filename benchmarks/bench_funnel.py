@@ -1,11 +1,12 @@
 """Compares multi-task students with a single-task student for each target, on the flights as a funnel.
 
-python benchmarks/bench_funnel.py [--seeds 1] [--rows 60000] [--architectures mmoe esmm]
+PYTHONPATH=. python benchmarks/bench_funnel.py [--seeds 1]
 
-All learn from one multi-task teacher, whose probabilities of a target are what that target's own student is taught by.
-A single-task student is an mlp with as many units in its first layer as all experts of the multi-task student together.
-The claim: on no target is the multi-task student shown to be worse (log loss, ROC AUC; 95 % paired bootstrap over the
-test days). Exits with 1 where it is not so.
+All learn from the teacher of ``configs/funnel.yaml``, whose probabilities of a target are what that target's own
+student is taught by; the multi-task students are those of that config. A single-task student is an mlp with the same
+settings and as many units in its first layer as all experts of the multi-task student together. The claim: on no
+target is the multi-task student shown to be worse (log loss, ROC AUC; 95 % paired bootstrap over the test days). Exits
+with 1 where it is not so.
 """
 
 from __future__ import annotations
@@ -15,23 +16,25 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import yaml
 
+from distillery.config import DistillConfig
 from distillery.data import Rows, Schema, Table
+from distillery.data.model import Model
 from distillery.data.schema import Task
-from distillery.data.sources import FlightsFunnelSpec
-from distillery.distillation import SoftLabelsSpec, generate_soft_labels
-from distillery.distillation.soft_labels import to_logits
+from distillery.distillation import generate_soft_labels
+from distillery.distillation.logits import to_logits
 from distillery.evaluation import ModelReplicates, Resamples, measure_quality, paired_difference
 from distillery.report.formats import difference
 from distillery.students import Labeller, Lesson, MLPSpec, MultiTaskSpec, lesson_of
-from distillery.teachers import MultiTaskTeacherSpec
 
+CONFIG = Path(__file__).parents[1] / "configs" / "funnel.yaml"
 CONFIDENCE, REPLICATES = 0.95, 200
 METRICS = ("log_loss", "auc_roc")
-UNITS, TOWER = 32, 16
 
 
 @dataclass(frozen=True)
@@ -47,27 +50,21 @@ class Compared:
     worse: bool
 
 
-def arguments() -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--rows", type=int, default=60_000)
-    parser.add_argument("--epochs", type=int, default=12, help="of every network")
-    parser.add_argument(
-        "--architectures", nargs="+", default=["mmoe", "esmm"], choices=["shared_bottom", "mmoe", "esmm"]
-    )
-    return parser.parse_args()
+def config_of(seed: int) -> DistillConfig:
+    """Return the shipped scenario with another seed, which draws other rows and days."""
+    content = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))
+    return DistillConfig.parse(content["parameters"] | {"seed": seed})
 
 
-def taught(table: Table, epochs: int, seed: int) -> Lesson:
+def taught(config: DistillConfig, table: Table) -> Lesson:
     """Train the teacher, label by cross-fitting, and return the lesson of all targets."""
-    spec = MultiTaskTeacherSpec(epochs=epochs)
+    spec, seed = config.teacher, config.seed
 
-    def fit(train: Rows, valid: Rows) -> object:
+    def fit(train: Rows, valid: Rows) -> Model:
         return spec.fit(train, valid, table.schema, seed=seed)
 
     teacher = spec.fit(table.rows("train"), table.rows("valid"), table.schema, seed=seed)
-    return lesson_of(table, teacher, generate_soft_labels(table, teacher, fit, SoftLabelsSpec(folds=2), seed=seed))
+    return lesson_of(table, teacher, generate_soft_labels(table, teacher, fit, config.soft_labels, seed=seed))
 
 
 def alone(lesson: Lesson, task: Task) -> Lesson:
@@ -98,23 +95,29 @@ def measured(y: np.ndarray, p: np.ndarray, resamples: Resamples) -> ModelReplica
     return measure_quality(y, np.column_stack([1 - p, p]), resamples, CONFIDENCE)[1]
 
 
-def compare(table: Table, lesson: Lesson, architecture: str, epochs: int, seed: int) -> Iterator[Compared]:
+def single_of(spec: MultiTaskSpec, targets: int) -> MLPSpec:
+    """Return the student of one target: all settings that both kinds have, and as wide as all experts together."""
+    experts = {"shared_bottom": 1, "mmoe": spec.experts, "esmm": targets}[spec.architecture]
+    shared = (MLPSpec.model_fields.keys() & MultiTaskSpec.model_fields.keys()) - {"kind", "name", "widths"}
+    first, *rest = spec.widths
+    return MLPSpec(widths=(experts * first, *rest, *spec.tower), **{name: getattr(spec, name) for name in shared})
+
+
+def compare(table: Table, lesson: Lesson, spec: MultiTaskSpec, seed: int) -> Iterator[Compared]:
     """Train a multi-task student and one for each target; yield how they compare."""
     test, schema, groups = table.rows("test"), table.schema, table.groups("test")
     resamples = Resamples.draw(len(test), REPLICATES, seed, groups)
-    spec = MultiTaskSpec(architecture=architecture, widths=(UNITS,), tower=(TOWER,), epochs=epochs)
-    experts = {"shared_bottom": 1, "mmoe": spec.experts, "esmm": len(schema.tasks)}[architecture]
     together = spec.fit(lesson, seed=seed)
     marginals = schema.marginals(together.predict_proba(test.features))
     for t, task in enumerate(schema.tasks):
-        single = MLPSpec(widths=(experts * UNITS, TOWER), epochs=epochs).fit(alone(lesson, task), seed=seed)
+        single = single_of(spec, len(schema.tasks)).fit(alone(lesson, task), seed=seed)
         y = schema.members[t][test.labels].astype(np.int64)
         a = measured(y, marginals[:, t], resamples)
         b = measured(y, single.predict_proba(test.features)[:, 1], resamples)
         against = [paired_difference(a, b, metric, CONFIDENCE) for metric in METRICS]
         yield Compared(
             seed,
-            architecture,
+            spec.architecture,
             task.name,
             (together.parameter_count().total, single.parameter_count().total),
             (a.points["auc_roc"], b.points["auc_roc"]),
@@ -125,19 +128,21 @@ def compare(table: Table, lesson: Lesson, architecture: str, epochs: int, seed: 
 
 def main() -> None:
     """Print a row for each seed, architecture and target."""
-    given, found = arguments(), list[Compared]()
+    parser, found = argparse.ArgumentParser(description=__doc__), list[Compared]()
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--seeds", type=int, default=1)
     print(
         "seed | architecture | target | parameters (all targets; single) | ROC AUC (multi; single) | log loss | ROC AUC"
     )
-    for seed in range(given.seeds):
-        start = time.perf_counter()
-        table = FlightsFunnelSpec(rows=given.rows).load(seed=seed)
-        lesson = taught(table, given.epochs, seed)
-        for architecture in given.architectures:
-            for one in compare(table, lesson, architecture, given.epochs, seed):
+    for seed in range(parser.parse_args().seeds):
+        start, config = time.perf_counter(), config_of(seed)
+        table = config.source.load(seed=seed)
+        lesson = taught(config, table)
+        for spec in config.students:
+            for one in compare(table, lesson, spec, seed) if isinstance(spec, MultiTaskSpec) else ():
                 found.append(one)
                 parameters, auc = "; ".join(f"{n:,}" for n in one.parameters), "; ".join(f"{v:.4f}" for v in one.auc)
-                print(" | ".join([str(seed), architecture, one.target, parameters, auc, *one.figures]), flush=True)
+                print(" | ".join([str(seed), one.architecture, one.target, parameters, auc, *one.figures]), flush=True)
         print(f"seed {seed}: {time.perf_counter() - start:.0f} s", file=sys.stderr)
     worse = [one for one in found if one.worse]
     print(f"{len(found) - len(worse)} of {len(found)} targets are not worse than their single-task student")

@@ -98,8 +98,11 @@ class DistillConfig(Spec):
     @model_validator(mode="after")
     def _targets_fit(self) -> DistillConfig:
         roles = getattr(self.source, "roles", None)  # a source may know them only once it is read
+        if roles is None and not isinstance(self.source, LogSpec):
+            return self
+        targets, funnel = (roles.targets, roles.funnel) if roles else ((), False)  # logs have one target
         for spec in (self.teacher, self.baseline, *self.students):
-            fault = spec and roles and spec.fault(roles.targets, funnel=roles.funnel)
+            fault = spec and spec.fault(targets, funnel=funnel)
             if fault:
                 raise ValueError(fault)
         return self

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import runpy
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,9 @@ import yaml
 from distillery.config import DistillConfig
 from distillery.data.sources import FileSpec
 from distillery.data.sources.flights import FEATURES
+from distillery.networks.multi_task import Architecture
 from distillery.scoring import ScoreConfig
+from distillery.students import MultiTaskSpec
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 TEMPLATE = (CONFIGS / "own_table.yaml").read_text(encoding="utf-8")
@@ -41,6 +43,14 @@ def test_every_config_is_read(path: Path) -> None:
     content = read(path.read_text(encoding="utf-8"))
     assert "enable_cache" not in content
     assert DistillConfig.parse(content["parameters"]).students
+
+
+def test_the_funnel_has_every_architecture() -> None:
+    """The benchmark compares the students of this config."""
+    content = read((CONFIGS / "funnel.yaml").read_text(encoding="utf-8"))
+    students = DistillConfig.parse(content["parameters"]).students
+    found = {spec.architecture for spec in students if isinstance(spec, MultiTaskSpec)}
+    assert found == set(get_args(Architecture))
 
 
 @pytest.mark.parametrize("path", SCORING, ids=lambda path: path.name)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import final
+from numbers import Number
+from typing import Any, final
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from distillery.errors import DataError, shortlist
 
 FEWEST, MOST = 2, 4  # targets; of independent ones four already make 16 classes
 NOTHING = "none"
+PAIRS = (("no", "yes"), ("n", "y"), ("false", "true"), ("f", "t"), ("0", "1"))  # texts of which it is known what is 1
 
 
 @final
@@ -65,12 +67,13 @@ def join_targets(raw: pd.DataFrame, targets: Sequence[str], *, funnel: bool) -> 
     """Replace the targets by one column that says which of them are 1; missing where any is.
 
     Args:
-        raw: rows with the targets, each of two values, the last in order standing for 1.
+        raw: rows with the targets, each of two values: numbers, of which the larger stands for 1, booleans, or texts
+            such as no and yes.
         targets: in the order of the funnel, if it is one.
         funnel: whether a target can be 1 only where the one before is.
 
     Raises:
-        DataError: a target has not two values, names clash, or a row breaks the funnel.
+        DataError: a target has not two values or it is not known which is 1, names clash, or a row breaks the funnel.
     """
     joint = Joint.of(targets, funnel=funnel)
     if joint.name in raw.columns or len(set(joint.classes)) < len(joint.classes):
@@ -90,14 +93,24 @@ def join_targets(raw: pd.DataFrame, targets: Sequence[str], *, funnel: bool) -> 
 
 
 def _ones(values: pd.Series) -> np.ndarray:
-    """Return 1 for the last of two values in order, 0 for the other, NaN for missing ``(n,)``."""
-    found = sorted(pd.unique(values.dropna()), key=lambda value: (isinstance(value, str), value))
+    """Return 1 for the larger of two numbers, or the second of `PAIRS`, 0 for the other, NaN for missing ``(n,)``."""
+    found = sorted(pd.unique(values.dropna()), key=_place)
     if len(found) != 2:
         raise DataError(
             f"target {values.name!r} must hold two values, since there are several targets, got"
             f" {shortlist(map(repr, map(_plain, found))) or 'none'}"
         )
+    numbers = all(isinstance(value, Number | np.bool_) for value in found)
+    if not numbers and tuple(str(value).strip().lower() for value in found) not in PAIRS:
+        raise DataError(
+            f"target {values.name!r} must hold numbers, booleans, or two texts such as 'no' and 'yes', got"
+            f" {shortlist(map(repr, found))}, of which either could stand for 1; write 0 and 1 instead"
+        )
     return np.where(values.isna(), np.nan, (values == found[1]).astype(np.float64))
+
+
+def _place(value: Any) -> tuple[bool, Any]:
+    return isinstance(value, str), value.strip().lower() if isinstance(value, str) else value
 
 
 def _plain(value: object) -> object:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 import pandas as pd
-
-from distillery.data.model import Model
 
 LOGIT_BOUND = 1e-7  # a probability nearer to 0 carries no more information than this
 
 
-def logits_of(model: Model, features: pd.DataFrame) -> np.ndarray:
+class Answers(Protocol):
+    """All that soft labels ask of a model."""
+
+    def predict_proba(self, rows: pd.DataFrame, /) -> np.ndarray:
+        """Return probabilities ``(n, K)`` of rows as `Schema.conform` reads them, in the schema's order of classes."""
+        ...
+
+
+def logits_of(model: Answers, features: pd.DataFrame) -> np.ndarray:
     """Return what a model says of rows as soft labels' logits ``(n, K)`` float32; see `to_logits`."""
     return to_logits(model.predict_proba(features)).astype(np.float32)
 

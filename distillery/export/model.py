@@ -54,8 +54,8 @@ def to_onnx(model: Exportable, *, form: Form = "columns") -> OnnxModel:
     Args:
         model: it is asked for its nodes.
         form: ``columns``: a named input per raw column and an output ``probability_<class>`` per class,
-            each ``(rows,)``; ``tensors``: the inputs ``numeric`` and ``categorical`` and the output
-            ``probabilities`` ``(rows, K)``, which cost least per call.
+            each ``(rows,)``; ``tensors``: the inputs ``numeric``, ``categorical`` and ``text``, as far as there are
+            such columns, and the output ``probabilities`` ``(rows, K)``, which cost least per call.
 
     Raises:
         ExportError: it cannot be said in ONNX.

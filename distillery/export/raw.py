@@ -175,8 +175,12 @@ class RawColumns:
 def _values(column: Column, table: np.ndarray, words: list[str]) -> np.ndarray:
     """Return a column's values by word, with those of new words behind them: one, or one per bucket."""
     buckets = RawEncoder.FIRST + len(column.categories) + np.arange(column.buckets)
-    new = {word: buckets[bucket_of([word], column.buckets)[0]] for word in words} if column.buckets else {}
-    value = dict.fromkeys(MISSING_TEXTS, RawEncoder.MISSING)
+    value: dict[str, int] = {}
+    if column.buckets:
+        known = set(column.categories)
+        new = [word for word in words if word not in known]
+        value = dict(zip(new, buckets[bucket_of(new, column.buckets)].tolist(), strict=True))
+    value |= dict.fromkeys(MISSING_TEXTS, RawEncoder.MISSING)
     value |= {category: RawEncoder.FIRST + i for i, category in enumerate(column.categories)}
-    known = [value.get(word, new.get(word, RawEncoder.UNSEEN)) for word in words]
-    return table[[*known, *(buckets if column.buckets else [RawEncoder.UNSEEN])]]
+    codes = [value.get(word, RawEncoder.UNSEEN) for word in words]
+    return table[[*codes, *(buckets if column.buckets else [RawEncoder.UNSEEN])]]

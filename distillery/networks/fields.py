@@ -13,7 +13,7 @@ import torch
 
 from distillery.data import Column, RawEncoder, Schema
 from distillery.data.schema import bucket_of
-from distillery.networks.encoding import Scaler
+from distillery.networks.encoding import Scaler, quantile_bins
 from distillery.networks.network import FieldEncoder
 from distillery.networks.reading import Reading
 from distillery.networks.training import PREDICT_ROWS
@@ -27,7 +27,7 @@ class FieldVectors:
     Attributes:
         reading: gives the components and the codes that the vectors belong to.
         waves: learned frequencies of the numeric columns of many values ``(d_smooth, frequencies)``.
-        vectors: by column, as `FittedNetwork.field_embeddings` says.
+        vectors: by column, as `FittedNetwork.field_embeddings` says; columns without any begin afresh.
     """
 
     reading: Reading
@@ -43,12 +43,17 @@ class FieldVectors:
         """Return the vectors as a student of these columns has them.
 
         Where its column keeps fewer categories, each of its buckets has the mean of the vectors that fall into
-        it, by their rows.
+        it, by their rows. Columns that the network has not, such as the terms that a student finds in a text, have
+        no vectors.
 
         Args:
-            schema: columns of the network's own, with all their categories, or some of them and buckets.
+            schema: columns of the network's own, with all their categories, or some of them and buckets, which divide
+                its own buckets where it has any; and others.
             frame: raw training rows.
             min_count: categories of fewer rows count as unseen.
+
+        Raises:
+            DataError: the rows lack a column, or a numeric one holds text; see `Schema.conform`.
         """
         reading, theirs = self._read(schema, frame, min_count), self.reading.schema
         columns = {c.name: c for c in theirs.columns}
@@ -59,25 +64,30 @@ class FieldVectors:
             if columns[c.name] == c or c.kind == "numeric"
             else merged(self.vectors[c.name], counts[c.name], columns[c.name], c)
             for c in schema.columns
+            if c.name in columns
         }
         smooth = np.isin(self.reading.scaler.smooth, self._places(schema))
         return FieldVectors(reading, self.waves[smooth], vectors)
 
     def _places(self, schema: Schema) -> list[int]:
-        """Return the place of each numeric column among the network's own."""
-        names = [c.name for c in self.reading.schema.numeric]
-        return [names.index(c.name) for c in schema.numeric]
+        """Return the place of each numeric column among the network's own; -1 where it is none of these."""
+        places = {c.name: i for i, c in enumerate(self.reading.schema.numeric)}
+        return [places.get(c.name, -1) for c in schema.numeric]
 
     def _read(self, schema: Schema, frame: pd.DataFrame, min_count: int) -> Reading:
         """Return how a student reads these columns: numbers as the network does, rare categories by its own count."""
-        theirs, places = self.reading, self._places(schema)
-        arrays = Scaler.fit(schema, frame, min_count=min_count).arrays()
-        arrays |= {name: getattr(theirs.scaler, name)[places] for name in ("median", "center", "scale")}
+        theirs, places = self.reading, np.array(self._places(schema), dtype=np.int64)
+        own, known = Scaler.fit(schema, frame, min_count=min_count), places >= 0
+        arrays = own.arrays()
+        for name in ("median", "center", "scale"):
+            arrays[name][known] = getattr(theirs.scaler, name)[places[known]]
         for name in ("indicated", "smooth"):
             arrays[name] = np.flatnonzero(np.isin(places, getattr(theirs.scaler, name)))
         edges = [theirs.edges[i] for i in places] if theirs.edges else []
-        positions = np.array([theirs.schema.names.index(name) for name in schema.names])
-        return Reading(schema, Scaler(schema, arrays), edges, positions)
+        if edges and not known.all():  # one bin for a column that is the student's alone
+            spans = quantile_bins(own(frame)[0].numpy(), 1)
+            edges = [edge if k else span for edge, span, k in zip(edges, spans, known, strict=True)]
+        return Reading(schema, Scaler(schema, arrays), edges, np.arange(len(schema.columns)))
 
     def encoder(self) -> FieldEncoder:
         """Return what gives each field its vector."""
@@ -88,7 +98,8 @@ class FieldVectors:
     def fill(self, encoder: FieldEncoder) -> None:
         """Put the vectors into an encoder of their columns and dimensions."""
         names = [column.name for column in self.reading.schema.encoded]
-        encoder.fill(self.reading.scaler, [self.vectors[name].astype(np.float32) for name in names], self.waves)
+        tables = [self.vectors[name].astype(np.float32) if name in self.vectors else None for name in names]
+        encoder.fill(self.reading.scaler, tables, self.waves)
 
     def reduced(self, size: int, frame: pd.DataFrame) -> FieldVectors:
         """Return vectors of at most so many dimensions: each column's own, turned into its main directions.
@@ -100,7 +111,7 @@ class FieldVectors:
             size: dimensions.
             frame: raw training rows.
         """
-        if size >= self.size:
+        if not self.vectors or size >= self.size:
             return self
         names = [column.name for column in self.reading.schema.encoded]
         turns = dict(zip(names, map(main_directions, self._moments(frame), [size] * len(names)), strict=True))
@@ -108,18 +119,22 @@ class FieldVectors:
 
     def scaled(self, spread: float, frame: pd.DataFrame) -> FieldVectors:
         """Return all vectors times one factor, so that over these rows their root mean square is ``spread``."""
-        square = np.trace(self._moments(frame), axis1=1, axis2=2).mean() / (len(frame) * self.size)
+        if not self.vectors:
+            return self
+        own = [column.name in self.vectors for column in self.reading.schema.encoded]
+        square = np.trace(self._moments(frame)[own], axis1=1, axis2=2).mean() / (len(frame) * self.size)
         factor = np.float32(spread / np.sqrt(square)) if square > 0 else np.float32(1)
         return replace(self, vectors={name: table * factor for name, table in self.vectors.items()})
 
     @torch.inference_mode()
     def _moments(self, frame: pd.DataFrame) -> np.ndarray:
         """Return ``Σ v vᵀ`` of each field over these rows ``(d, k, k)``, in the order of `Schema.encoded`."""
-        encoder, total = self.encoder(), torch.zeros(len(self.vectors), self.size, self.size, dtype=torch.float64)
+        encoder, fields = self.encoder(), len(self.reading.schema.columns)
+        total = torch.zeros(fields, self.size, self.size, dtype=torch.float64)
         for start in range(0, len(frame), PREDICT_ROWS):
             rows = encoder(*self.reading.scaler(frame.iloc[start : start + PREDICT_ROWS])).double()
-            fields = rows.unflatten(1, (-1, self.size))
-            total += torch.einsum("ndk,ndl->dkl", fields, fields)
+            vectors = rows.unflatten(1, (fields, self.size))
+            total += torch.einsum("ndk,ndl->dkl", vectors, vectors)
         moments: np.ndarray = total.numpy()
         return moments
 

@@ -151,11 +151,16 @@ class Pupil:
     ) -> tuple[FittedNetwork, list[dict[str, float]]]:
         """Train, and return the fitted network with its history; see `Trainer`."""
         network, penalty = (self.hinted, self.hinted.penalty) if self.hinted else (self.network, None)
-        rows = self.train, self.valid
+        rows, table = (self.train, self.valid), table_of(self.network)
+        given = table.table.weight.detach().clone() if table and self.inherited else None
         trainer = Trainer(network, *rows, fields, objective, stages=stages, fresh=fresh, penalty=penalty)
         history = trainer.run(on_epoch)
-        if (table := table_of(self.network)) and not self.inherited:
-            table.fill_unseen(self.reading.scaler, self.train.code_counts(self.reading.scaler.n_codes))
+        if table:
+            counts = self.train.code_counts(self.reading.scaler.n_codes)
+            if given is None:
+                table.fill_unseen(self.reading.scaler, counts)
+            else:  # weight decay shrank what no row uses
+                table.table.weight.data[counts == 0] = given[counts == 0]
         return FittedNetwork(self.reading, self.network), history
 
 
@@ -227,8 +232,7 @@ class FittedNetwork:
         """Count weights and embeddings; bin edges, medians, means, scales and running statistics come on top."""
         learnable = sum(p.numel() for p in self.network.parameters())
         running = sum(t.numel() for t in self.network.state_dict().values() if t.is_floating_point()) - learnable
-        table = table_of(self.network)
-        tables = 0 if table is None else table.table.weight.numel()
+        tables = sum(m.weight.numel() for m in self.network.modules() if isinstance(m, nn.Embedding))
         return ParameterCount(total=learnable + running + self.reading.size, learnable=learnable, tables=tables)
 
     def factors(self) -> np.ndarray | None:

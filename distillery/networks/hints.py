@@ -19,6 +19,7 @@ class HintSpec(Spec):
 
     Attributes:
         weight: of the mean squared error, in standard deviations of each of the teacher's units, beside the loss.
+            The teacher has seen these rows: unlike soft labels, hints are not cross-fitted.
     """
 
     weight: PositiveFloat = 0.1
@@ -28,11 +29,12 @@ class HintSpec(Spec):
 class Hinted(nn.Module):
     """A network in training, with a linear map from its last hidden layer to the teacher's; it is not kept.
 
-    Shape: what the network takes, in training with the teacher's standardised activations ``(n, h)`` behind it,
-    ``-> (n, K)`` logits.
+    Shape: what the network takes, in training with the teacher's standardised activations ``(n, h)`` and the rows'
+    weights ``(n,)`` behind it, ``-> (n, K)`` logits.
     """
 
     # DIFF the paper trains up to the hint first, and on labels afterwards; here both are one loss.
+    # DIFF soft labels are cross-fitted, but activations of different teachers share no axes: hints are in sample.
 
     def __init__(self, network: Network, units: int, weight: float) -> None:
         super().__init__()
@@ -43,14 +45,22 @@ class Hinted(nn.Module):
         self.regressor = nn.Linear(last.in_features, units)
         self._gap: Tensor | None = None
 
-    def forward(self, numbers: Tensor, missing: Tensor, codes: Tensor, hidden: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        numbers: Tensor,
+        missing: Tensor,
+        codes: Tensor,
+        hidden: Tensor | None = None,
+        weights: Tensor | None = None,
+    ) -> Tensor:
         """Return the network's logits."""
-        if hidden is None:
+        if hidden is None or weights is None:
             z: Tensor = self.network(numbers, missing, codes)
             return z
         *layers, last = self.network.body.children()
         x = nn.Sequential(*layers)(self.network.encoded(numbers, missing, codes))
-        self._gap = functional.mse_loss(self.regressor(x), hidden)
+        rows = functional.mse_loss(self.regressor(x), hidden, reduction="none").mean(dim=1)
+        self._gap = (rows * weights).sum() / weights.sum().clamp(min=torch.finfo(weights.dtype).tiny)
         return self.network.logits(last(x))
 
     def penalty(self) -> Tensor:
@@ -60,7 +70,13 @@ class Hinted(nn.Module):
 
 
 def standardised(hidden: np.ndarray) -> Tensor:
-    """Return activations ``(n, h)`` less their means, over their deviations; units that never change are left out.
+    """Return activations less their means, over their deviations; units that never change are left out.
+
+    Args:
+        hidden: ``(n, h)``.
+
+    Returns:
+        ``(n, moving units)`` float32.
 
     >>> standardised(np.array([[1.0, 5.0], [3.0, 5.0]])).tolist()
     [[-1.0], [1.0]]

@@ -156,20 +156,23 @@ class FieldEncoder(nn.Module):
         return [table[:, self.scores :] for table in (*numeric, *self.columns.tables(scaler))]
 
     @torch.no_grad()
-    def fill(self, scaler: Scaler, embeddings: Sequence[np.ndarray], waves: np.ndarray) -> None:
+    def fill(self, scaler: Scaler, embeddings: Sequence[np.ndarray | None], waves: np.ndarray) -> None:
         """Put in what `embeddings` gave, of an encoder of the same columns without scores.
 
         Args:
             scaler: of the columns.
-            embeddings: of each field, in the order of `Schema.encoded`.
+            embeddings: of each field, in the order of `Schema.encoded`; None for one that stays as it is.
             waves: learned frequencies ``(d_smooth, frequencies)``.
         """
         d = len(self.constants)
-        for j, vectors in enumerate(map(torch.from_numpy, embeddings[:d])):
-            self.constants[j] = vectors[0]
-            self.components[self.slots[j][self.slots[j] < len(self.components)]] = vectors[1:]
-        for start, vectors in zip(scaler.offsets.tolist(), map(torch.from_numpy, embeddings[d:]), strict=True):
-            self.columns.table.weight[start : start + len(vectors)] = vectors
+        given = [None if vectors is None else torch.from_numpy(vectors) for vectors in embeddings]
+        for j, vectors in enumerate(given[:d]):
+            if vectors is not None:
+                self.constants[j] = vectors[0]
+                self.components[self.slots[j][self.slots[j] < len(self.components)]] = vectors[1:]
+        for start, vectors in zip(scaler.offsets.tolist(), given[d:], strict=True):
+            if vectors is not None:
+                self.columns.table.weight[start : start + len(vectors)] = vectors
         self.columns.waves.copy_(torch.from_numpy(waves))
 
 

@@ -17,7 +17,7 @@ from distillery.data.model import Model
 from distillery.data.text import word_spans, words_of
 
 PRODUCTS, TEXTS, PHRASES = 3, 24, 4  # shown; texts of each that are read, phrases of each direction
-MOST_WORDS = 60  # of a text that are left out in turn
+MOST_WORDS = 60  # of a text, from its beginning, that are left out in turn
 AROUND = 45  # characters of an excerpt on either side
 SEED = 0
 
@@ -30,7 +30,7 @@ class Phrase(BaseModel):
         column: the text column it stands in.
         effect: how much higher the probability is with it than without, averaged over the texts that hold it.
         texts: how many these are.
-        excerpt: from the one where it matters most.
+        excerpt: from the one where it matters most, where it first stands.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -67,8 +67,9 @@ class ProductPhrases(BaseModel):
 def driving_phrases(teacher: Model, table: Table) -> tuple[ProductPhrases, ...]:
     """Return what drives the teacher on the groups with the most texts among the test rows; none without texts.
 
-    Each word and each pair of words is left out of its text in turn (occlusion; Zeiler & Fergus 2014), a few
-    thousand predictions in all. It says what this teacher answers without a phrase, not what causes anything.
+    Each word and each pair of words is left out of its text in turn, wherever it stands there (occlusion; Zeiler &
+    Fergus 2014), a few thousand predictions in all: of a long text its first `MOST_WORDS` words. It says what this
+    teacher answers without a phrase, not what causes anything.
     """
     texts = [column.name for column in table.schema.text if column.name in teacher.schema.inputs.names]
     rows = table.split("test")
@@ -98,17 +99,19 @@ class _Cut:
     Attributes:
         row: which one.
         column, phrase: what is left out, and from where.
-        start, end: its place in the text.
+        places: where it begins and ends, each time that it stands in the text.
     """
 
     row: int
     column: str
     phrase: str
-    start: int
-    end: int
+    places: tuple[tuple[int, int], ...]
 
     def of(self, text: str) -> str:
-        return text[: self.start] + text[self.end :]
+        kept, at = "", 0
+        for start, end in self.places:  # "so so" stands in "so so so" twice, one over the other
+            kept, at = kept + text[at:start], end
+        return kept + text[at:]
 
 
 def _phrases_of(
@@ -136,11 +139,13 @@ def _phrases_of(
 
 
 def _cuts(row: int, column: str, text: str | None) -> Iterator[_Cut]:
-    words = word_spans(text)[:MOST_WORDS] if text else []
-    for word, start, end in words:
-        yield _Cut(row, column, word, start, end)
-    for (one, start, _), (two, _, end) in pairwise(words):
-        yield _Cut(row, column, f"{one} {two}", start, end)
+    words = word_spans(text) if text else []
+    pairs = [(f"{one} {two}", start, end) for (one, start, _), (two, _, end) in pairwise(words)]
+    places: Mapping[str, list[tuple[int, int]]] = defaultdict(list)
+    for phrase, start, end in (*words, *pairs):
+        places[phrase].append((start, end))
+    for phrase in dict.fromkeys(phrase for phrase, *_ in (*words[:MOST_WORDS], *pairs[: MOST_WORDS - 1])):
+        yield _Cut(row, column, phrase, tuple(places[phrase]))
 
 
 def _averaged(cuts: Sequence[_Cut], effects: np.ndarray, rows: pd.DataFrame) -> list[Phrase]:
@@ -152,20 +157,20 @@ def _averaged(cuts: Sequence[_Cut], effects: np.ndarray, rows: pd.DataFrame) -> 
         mean = float(effects[places].mean())
         most = cuts[places[int(np.argmax(effects[places] * np.sign(mean)))]]
         excerpt = _excerpt(rows[column][most.row], most)
-        texts = len({cuts[i].row for i in places})
-        phrases.append(Phrase(phrase=phrase, column=column, effect=mean, texts=texts, excerpt=excerpt))
+        phrases.append(Phrase(phrase=phrase, column=column, effect=mean, texts=len(places), excerpt=excerpt))
     return phrases
 
 
 def _excerpt(text: str, cut: _Cut) -> str:
     """Return the phrase with what stands around it, whole words only, on one line."""
-    start, end = max(0, cut.start - AROUND), min(len(text), cut.end + AROUND)
-    before, after = text[start : cut.start], text[cut.end : end]
+    first, last = cut.places[0]
+    start, end = max(0, first - AROUND), min(len(text), last + AROUND)
+    before, after = text[start:first], text[last:end]
     if start:
         before = "… " + before.partition(" ")[2]
     if end < len(text):
         after = after.rpartition(" ")[0] + " …"
-    return " ".join(f"{before}{text[cut.start : cut.end]}{after}".split())
+    return " ".join(f"{before}{text[first:last]}{after}".split())
 
 
 def _strongest(phrases: Sequence[Phrase]) -> tuple[Phrase, ...]:

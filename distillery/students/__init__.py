@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from distillery.data.saved import SPEC_FILE
+from distillery.distillation.logits import Answers as Answers
 from distillery.networks import GatePath as GatePath
-from distillery.students.base import Answers as Answers
 from distillery.students.base import CandidateSpec as CandidateSpec
 from distillery.students.base import Labeller as Labeller
 from distillery.students.base import Lesson as Lesson

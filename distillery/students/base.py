@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar, Protocol, Self, TypeVar, runtime_checkable
 
 import numpy as np
@@ -17,7 +18,7 @@ from sklearn.metrics import log_loss
 from distillery.data import Rows, Schema, Table
 from distillery.data.model import ParameterCount, saved_bytes
 from distillery.distillation import SoftLabels
-from distillery.distillation.soft_labels import to_logits
+from distillery.distillation.logits import Answers, logits_of
 from distillery.errors import TrainingError
 from distillery.export import ExportError, OnnxModel, Quantize, RawColumns, quantized, to_onnx
 from distillery.export.raw import Form
@@ -86,14 +87,6 @@ class Lesson:
         return total.hexdigest()[:16]
 
 
-class Answers(Protocol):
-    """All that a lesson asks of a teacher."""
-
-    def predict_proba(self, rows: pd.DataFrame, /) -> np.ndarray:
-        """Return probabilities ``(n, K)`` of rows as `Schema.conform` reads them, in the schema's order of classes."""
-        ...
-
-
 @runtime_checkable
 class Bequeathing(Protocol):
     """A teacher that students can inherit vectors from."""
@@ -113,12 +106,12 @@ class Hinting(Protocol):
 
 
 def lesson_of(table: Table, teacher: Answers, labels: SoftLabels) -> Lesson:
-    """Return what any student learns from a table's labelled rows, with the teacher at hand."""
+    """Return what any student learns from a table's labelled rows, with the teacher at hand.
+
+    Its vectors and hidden layer are those of the one teacher that was fitted on all training rows.
+    """
+    # DIFF soft labels may be cross-fitted; vectors and hidden layers of several teachers do not fit together.
     schema, train = table.schema, table.rows("train")
-
-    def logits(rows: pd.DataFrame) -> np.ndarray:
-        return to_logits(teacher.predict_proba(rows)).astype(np.float32)
-
     seen = schema.regular.spread("terms")
     return Lesson(
         seen,
@@ -126,7 +119,7 @@ def lesson_of(table: Table, teacher: Answers, labels: SoftLabels) -> Lesson:
         table.rows("valid").regular(schema).spread(seen),
         labels.logits["train"],
         labels.logits["valid"],
-        Labeller(schema, train.features, logits),
+        Labeller(schema, train.features, partial(logits_of, teacher)),
         None if labels.streamed is None else labels.streamed.values,
         teacher.inheritance if isinstance(teacher, Bequeathing) else lambda: None,
         (lambda: teacher.hidden(train.features)) if isinstance(teacher, Hinting) else lambda: None,

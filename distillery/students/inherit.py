@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from distillery.spec import Spec
 
@@ -17,15 +17,27 @@ class InheritSpec(Spec):
     Attributes:
         how: ``labels``: soft labels alone; ``embeddings``: the teacher's own vector of each column, up to one factor;
             ``compressed``: these turned into fewer dimensions by a truncated singular value
-            decomposition, rare ids sharing vectors by their hash. Privileged columns are never inherited.
-        frozen: keep what was inherited as it is; by default it is trained further.
+            decomposition; in columns of many ids the rarer ones share vectors by their hash. Privileged columns are
+            never inherited; columns that the teacher has not, such as the terms of a text, begin afresh.
+        frozen: keep the vectors as they are, those that begin afresh, too; by default they are trained further.
         fallback: where the teacher has no vectors: ``refuse`` to train, or learn from ``raw`` columns, as with
             ``labels``, which the report then says.
+        fresh: take how columns are read, hashed and how long their vectors are, and no vectors: for a control.
     """
 
     how: How = "labels"
     frozen: bool = False
     fallback: Literal["refuse", "raw"] = "refuse"
+    fresh: bool = False
+
+    @model_validator(mode="after")
+    def _has_vectors(self) -> Self:
+        if self.how == "labels" and (self.frozen or self.fresh or self.fallback != "refuse"):
+            raise ValueError(
+                "inherit must be embeddings or compressed where frozen, fallback or fresh is set, got labels: there"
+                " are no vectors; leave them out"
+            )
+        return self
 
 
 class Inherited(BaseModel):

@@ -12,11 +12,12 @@ from torch import nn
 from distillery.data import Column, RawEncoder, Schema
 from distillery.distillation.augmentation import ResampleSpec
 from distillery.errors import TrainingError
-from distillery.networks import Batches, FieldVectors, OnEpoch, Pupil
+from distillery.networks import Batches, FieldVectors, Objective, OnEpoch, Pupil
 from distillery.networks.fields import counted
 from distillery.networks.hints import Hinted, HintSpec, standardised
 from distillery.networks.network import FieldEncoder, dense
 from distillery.networks.reading import Reading
+from distillery.networks.selection import Selection
 from distillery.students.base import Lesson
 from distillery.students.inherit import Inherited, InheritSpec
 from distillery.students.torch_student import TorchSpec, TorchStudent
@@ -32,11 +33,12 @@ class LightCTRSpec(TorchSpec):
     Attributes:
         frequencies, augment: by default none, which is quick and small.
         embedding: dimensions of a column's vector; with ``inherit: embeddings`` those of the teacher's.
-        widths: units of the hidden layers (elsewhere known as ``hidden_dims``).
+        widths: units of the hidden layers; ``hidden_dims`` is another word for it.
         inherit: what it takes from the teacher beside the labels.
         hint: holds the last hidden layer to the teacher's in training; null for none.
         most_ids: a column of more categories keeps the most frequent ones; with ``inherit: embeddings`` all.
-        buckets: how many vectors its other ids share, known or not, by their hash.
+        buckets: how many vectors its other ids share, known or not, by their hash. A column that was hashed already
+            has at most so many, too; with ``inherit: compressed`` a number that divides its own.
     """
 
     kind: Literal["light_ctr"] = "light_ctr"
@@ -48,6 +50,15 @@ class LightCTRSpec(TorchSpec):
     hint: HintSpec | None = None
     most_ids: PositiveInt = 10_000
     buckets: PositiveInt = 1_000
+
+    @model_validator(mode="before")
+    @classmethod
+    def _other_word(cls, content: Any) -> Any:
+        if not isinstance(content, dict) or "hidden_dims" not in content:
+            return content
+        if "widths" in content:
+            raise ValueError("widths must be given once, got hidden_dims as well; leave out one of them")
+        return {"widths" if key == "hidden_dims" else key: value for key, value in content.items()}
 
     @field_validator("inherit", mode="before")
     @classmethod
@@ -69,8 +80,14 @@ class LightCTRSpec(TorchSpec):
         return dense(width, self.widths, outputs, dropout=self.dropout, unit=nn.ReLU)
 
     def control(self) -> Self:
-        """Return the same network trained on hard labels only; it inherits nothing, and has no hints."""
-        return super().control().model_copy(update={"inherit": InheritSpec(), "hint": None})
+        """Return the same network trained on hard labels only; it inherits no vectors, and has no hints.
+
+        How columns are read and hashed, and how long their vectors are, it has from the teacher as the student does.
+        """
+        inherit = self.inherit
+        if inherit.how != "labels":
+            inherit = InheritSpec(how=inherit.how, fallback="raw", fresh=True)
+        return super().control().model_copy(update={"inherit": inherit, "hint": None})
 
     def train(self, lesson: Lesson, *, seed: int, on_epoch: OnEpoch | None = None) -> TorchStudent:
         """Train as every torch student, on what was inherited.
@@ -81,15 +98,16 @@ class LightCTRSpec(TorchSpec):
         given = self._given(lesson)
         spec, how = self, "labels" if given is None else self.inherit.how
         if how != "embeddings":
-            lesson = replace(lesson, schema=hashed(lesson, self.most_ids, self.buckets, self._fewest(lesson)))
+            own = hashed(lesson, self.most_ids, self.buckets, self._fewest(lesson), divide=given is not None)
+            lesson = replace(lesson, schema=own)
         if given is not None:
             size = given.size if how == "embeddings" else min(given.size, self.embedding)
             spec = self.model_copy(update={"embedding": size, "frequencies": given.waves.shape[1]})
         lesson = replace(lesson, embeddings=lambda: given)
         student = super(LightCTRSpec, spec).train(lesson, seed=seed, on_epoch=on_epoch)
         student.inherited = Inherited(
-            asked=self.inherit.how,
-            got=how,
+            asked="labels" if self.inherit.fresh else self.inherit.how,
+            got="labels" if self.inherit.fresh else how,
             dimensions=spec.embedding,
             frozen=given is not None and self.inherit.frozen,
             hashed=tuple(c.name for c in student.schema.categorical if c.buckets),
@@ -119,14 +137,22 @@ class LightCTRSpec(TorchSpec):
         """Return how many rows in memory a category must have; a log's sample cannot tell rare ones."""
         return self.min_count if lesson.train.stream is None else 1
 
-    def _reading(self, lesson: Lesson) -> Reading | None:
-        own = self._inherited(lesson)
-        return None if own is None else own.reading
+    def _select(self, lesson: Lesson, objective: Objective, strata: np.ndarray | None) -> Selection | None:
+        """Select as every torch student, without hints."""
+        return super(LightCTRSpec, self.model_copy(update={"hint": None}))._select(lesson, objective, strata)
 
-    def _pupil(self, lesson: Lesson, strata: np.ndarray | None, positions: np.ndarray | None = None) -> Pupil:
-        pupil, own = self._hinted(lesson, super()._pupil(lesson, strata, positions)), self._inherited(lesson)
+    def _pupil(
+        self,
+        lesson: Lesson,
+        strata: np.ndarray | None,
+        positions: np.ndarray | None = None,
+        reading: Reading | None = None,
+    ) -> Pupil:
+        own = self._inherited(lesson)
+        pupil = super()._pupil(lesson, strata, positions, reading if own is None else own.reading)
+        pupil = self._hinted(lesson, pupil)
         encoder = pupil.network.encoder
-        if own is None or not isinstance(encoder, FieldEncoder):
+        if own is None or self.inherit.fresh or not isinstance(encoder, FieldEncoder):
             return pupil
         rows = lesson.train.features
         own.reduced(self.embedding, rows).scaled(INHERITED_SPREAD, rows).fill(encoder)
@@ -146,31 +172,53 @@ class LightCTRSpec(TorchSpec):
                 " dcn_v2, or set hint to null"
             )
         hints = standardised(hidden)
-        rows = replace(pupil.train, inputs=(*pupil.train.inputs, hints))
+        rows = replace(pupil.train, inputs=(*pupil.train.inputs, hints, pupil.train.weights))
         return replace(pupil, train=rows, hinted=Hinted(pupil.network, hints.shape[1], self.hint.weight))
 
 
-def hashed(lesson: Lesson, most_ids: int, buckets: int, min_count: int) -> Schema:
+def hashed(lesson: Lesson, most_ids: int, buckets: int, min_count: int, *, divide: bool) -> Schema:
     """Return the lesson's schema with at most so many categories a column; its other texts share buckets.
 
-    Kept are the most frequent ones in training, of at least ``min_count`` rows. Where a column has buckets
-    already, the new ones divide them, so that what shared one still does.
+    Kept are the most frequent ones in training, of at least ``min_count`` rows. A column of fewer categories that has
+    more buckets keeps its categories.
+
+    Args:
+        lesson: whose columns and training rows.
+        most_ids, buckets, min_count: see above.
+        divide: where a column has buckets already, the new ones divide them, so that what shared one still does.
+
+    Raises:
+        TrainingError: the divisor is far from what was asked for.
     """
     schema = lesson.schema
-    encode = RawEncoder(schema.only({c.name for c in schema.categorical if len(c.categories) > most_ids}))
-    rows = counted(encode, lesson.train.features)
+    large = {c.name for c in schema.categorical if len(c.categories) > most_ids}
+    rows = counted(encode := RawEncoder(schema.only(large)), lesson.train.features)
     fewer = {
-        c.name: _fewer(c, counts[RawEncoder.FIRST :], most_ids, buckets, min_count)
+        c.name: c.model_copy(update={"categories": _most_frequent(c, counts[RawEncoder.FIRST :], most_ids, min_count)})
         for c, counts in zip(encode.schema.categorical, rows, strict=True)
     }
+    for c in schema.categorical:
+        if c.name in large or c.buckets > buckets:
+            number = _divisor(c, buckets) if divide and c.buckets else buckets
+            fewer[c.name] = fewer.get(c.name, c).model_copy(update={"buckets": number})
     return schema.model_copy(update={"columns": tuple(fewer.get(c.name, c) for c in schema.columns)})
 
 
-def _fewer(column: Column, counts: np.ndarray, most_ids: int, buckets: int, min_count: int) -> Column:
+def _most_frequent(column: Column, counts: np.ndarray, most_ids: int, min_count: int) -> tuple[str, ...]:
     own = counts[: len(column.categories)]
     kept = [i for i in np.argsort(-own, kind="stable")[:most_ids] if own[i] >= min_count]
-    if column.buckets:
-        buckets = max(b for b in range(1, min(buckets, column.buckets) + 1) if column.buckets % b == 0)
-    return column.model_copy(
-        update={"categories": tuple(column.categories[i] for i in sorted(kept)), "buckets": buckets}
-    )
+    return tuple(column.categories[i] for i in sorted(kept))
+
+
+def _divisor(column: Column, buckets: int) -> int:
+    """Return the most buckets, up to so many, that divide the column's own."""
+    divisors = [b for b in range(1, column.buckets + 1) if column.buckets % b == 0]
+    found = max(b for b in divisors if b <= buckets)
+    if found < min(buckets, column.buckets) / 2:
+        above = min(b for b in divisors if b >= buckets)
+        raise TrainingError(
+            f"buckets must be at, or little above, a divisor of the {column.buckets:,} that column {column.name!r} has"
+            f" in the source, so that vectors can be merged, got {buckets:,}, and the next one below is {found:,}; set"
+            f" buckets to {above:,}, or the source's to a multiple of {buckets:,}, or inherit to labels"
+        )
+    return found

@@ -96,11 +96,14 @@ class TorchSpec(NetworkFields, SoftFields, CandidateSpec, ABC):
         """Whether soft labels play a part; a control never sees them."""
         return self.alpha > 0 or any(stage.alpha for stage in self.stages)
 
-    def _reading(self, lesson: Lesson) -> Reading | None:
-        """Return how raw rows are read, where that is not learnt from them."""
-        return None
-
-    def _pupil(self, lesson: Lesson, strata: np.ndarray | None, positions: np.ndarray | None = None) -> Pupil:
+    def _pupil(
+        self,
+        lesson: Lesson,
+        strata: np.ndarray | None,
+        positions: np.ndarray | None = None,
+        reading: Reading | None = None,
+    ) -> Pupil:
+        """Return the network and its rows; ``reading`` where that is not learnt from them."""
         return Pupil.of(
             self,
             lesson.schema,
@@ -111,7 +114,7 @@ class TorchSpec(NetworkFields, SoftFields, CandidateSpec, ABC):
             positions=positions,
             strata=strata,
             streamed_soft=lesson.streamed_soft if self._taught else None,
-            reading=self._reading(lesson),
+            reading=reading,
         )
 
     def _select(self, lesson: Lesson, objective: Objective, strata: np.ndarray | None) -> Selection | None:

@@ -41,6 +41,11 @@ class EnsembleSpec(TeacherKind):
     members: tuple[Member, ...] = Field((XGBoostSpec(), LightGBMSpec(), CatBoostSpec()), min_length=2)
     space: Space = "logit"
 
+    def fault(self, targets: Sequence[str], *, funnel: bool) -> str | None:
+        """Say why one of its members cannot learn a table of these targets; None where all can."""
+        faults = (member.fault(targets, funnel=funnel) for member in self.members)
+        return next((fault for fault in faults if fault), None)
+
     def fit(self, train: Rows, valid: Rows, schema: Schema, *, seed: int) -> EnsembleTeacher:
         """Fit every member, then the weights: those with the lowest log loss on ``valid``."""
         members = []

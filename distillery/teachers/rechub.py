@@ -73,7 +73,11 @@ class RechubSpec(TorchTeacherSpec):
         return nn.Identity()
 
     def fresh(self, reading: Reading) -> nn.Module:
-        """Return one model with fresh weights."""
+        """Return one model with fresh weights, fed with the columns as features of the package.
+
+        Raises:
+            InputError: the package is not installed, or the model does not take ``params``.
+        """
         ranking, features = _package("models.ranking"), _package("basic.features")
         dense = [features.DenseFeature(name) for name in _numbers(reading.schema)]
         sizes = _sizes(reading)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -67,8 +68,11 @@ def test_marginals_sum_the_classes_of_a_task() -> None:
     assert Schema(columns=(), target="y", classes=(0, 1)).marginals(np.ones((2, 2))).shape == (2, 0)
 
 
-@pytest.mark.parametrize(("no", "yes"), [("no", "yes"), (False, True), (0.0, 1.0)])
-def test_the_last_of_two_values_stands_for_one(no: Any, yes: Any) -> None:
+@pytest.mark.parametrize(
+    ("no", "yes"),
+    [("no", "yes"), (False, True), (0.0, 1.0), (-1, 1), ("n", "Y"), (" False", "true"), ("F", "t"), ("0", "1")],
+)
+def test_the_second_of_two_values_stands_for_one(no: Any, yes: Any) -> None:
     """Text, booleans and numbers alike; a missing answer makes the class missing."""
     raw = log()
     said = raw.assign(**{name: [yes if one else no for one in raw[name]] for name in PAIR}).astype({"click": object})
@@ -76,6 +80,17 @@ def test_the_last_of_two_values_stands_for_one(no: Any, yes: Any) -> None:
     column = table_of(said).frame["click_and_conversion"]
     expected = table_of(raw).frame["click_and_conversion"].mask(raw.index == 7, None)
     pd.testing.assert_series_equal(column, expected)
+
+
+@pytest.mark.parametrize("said", [("not clicked", "clicked"), ("B", "a"), ("no", "true"), (0, "yes"), ("yes", "yep")])
+def test_texts_that_could_stand_for_either_are_refused(said: tuple[Any, Any]) -> None:
+    """A guess by the alphabet would turn clicks into none, without a word."""
+    raw = log()
+    raw["click"] = [said[one] for one in raw["click"]]
+    one, other = (re.escape(repr(value)) for value in said)
+    message = rf"'click' must hold numbers, booleans, or two texts .* got ({one}, {other}|{other}, {one}), .*; write 0"
+    with pytest.raises(DataError, match=message):
+        table_of(raw)
 
 
 def test_a_conversion_without_a_click_is_refused() -> None:

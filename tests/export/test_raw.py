@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from distillery.data import RawEncoder, Schema
-from distillery.data.schema import Column
+from distillery.data.schema import Column, bucket_of
 from distillery.export import Graph, RawColumns, raw
 from distillery.export.graph import DOUBLE, INT64, tensor_of
 
@@ -72,6 +72,22 @@ def test_hashed_texts_have_the_codes_of_the_encoder(form, shared_bytes, hashed, 
     rows = pd.DataFrame({"x": 1.0, "city": new, "plan": new[::-1], "z": 2.0})
     schema = schema_of(*columns)
     np.testing.assert_array_equal(run(schema, rows, "codes", INT64, form), RawEncoder(schema)(rows)[1])
+
+
+def test_words_are_hashed_at_once_and_categories_not_at_all(monkeypatch):
+    """A table of many ids would take minutes one by one."""
+    asked = []
+
+    def counting(texts, buckets):
+        asked.append(sorted(texts))
+        return bucket_of(texts, buckets)
+
+    monkeypatch.setattr(raw, "bucket_of", counting)
+    columns = [c.model_copy(update={"buckets": 5 if c.categories else 0}) for c in MIXED.columns]
+    RawColumns(Graph(), schema_of(*columns), "columns").lookup([np.arange(10), np.arange(9)])
+    city, plan = asked
+    assert not {"Kyiv", "Lima", "Oslo"} & set(city)
+    assert {"Kyiv", "Lima", "Oslo"} < set(plan)
 
 
 def test_a_single_hashed_column():

@@ -238,6 +238,15 @@ def test_esmm_needs_a_funnel() -> None:
         ({"teacher": {"kind": "multi_task"}}, "several `targets`, got one"),
         ({"students": [{"kind": "mlp"}, {"kind": "multi_task"}]}, "several `targets`, got one"),
         (
+            {"teacher": {"kind": "ensemble", "members": [{"kind": "lightgbm"}, {"kind": "multi_task"}]}},
+            "several `targets`, got one",
+        ),
+        ({"source": {"kind": "ctr_log"}, "teacher": {"kind": "multi_task"}}, "several `targets`, got one"),
+        (
+            {"source": {"kind": "avazu", "path": "x"}, "students": [{"kind": "multi_task"}]},
+            "several `targets`, got one",
+        ),
+        (
             {
                 "source": {"kind": "file", "path": "x.csv", "targets": ["a", "b"], "funnel": False},
                 "students": [{"kind": "multi_task", "architecture": "esmm"}],

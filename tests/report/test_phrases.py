@@ -13,7 +13,7 @@ from distillery.data import Table
 from distillery.data.text import words_of
 from distillery.report.document import Writer
 from distillery.report.model import Report
-from distillery.report.phrases import PRODUCTS, TEXTS, driving_phrases
+from distillery.report.phrases import MOST_WORDS, PRODUCTS, TEXTS, _cuts, driving_phrases
 from distillery.report.render import to_html
 from distillery.report.sections.phrases import phrases
 from distillery.report.texts import Texts
@@ -52,6 +52,28 @@ def test_the_effect_of_a_phrase_is_what_it_adds(found):
         assert phrase.effect == pytest.approx(sum(WEIGHTS.get(word, 0) for word in words_of(phrase.phrase)))
     assert all(p.effect > 0 for one in found for p in one.raising)
     assert all(p.effect < 0 for one in found for p in one.lowering)
+
+
+def test_a_phrase_is_left_out_wherever_it_stands():
+    """Otherwise the text still holds a repeated word, and it seems to do nothing; each text counts once."""
+    said = ["love the love it", "love it", "so so so soft"]
+    raw = pd.DataFrame({"review": said * 12, "y": [1, 0, 1] * 12, "size": 1.0, "shop": "a", "title": "Nice"})
+    table = make_texts(raw, split=np.array(["train", "valid", "test", "train", "test", "test"] * 6))
+    (one,) = driving_phrases(reads_words(table), table)
+    effects = {phrase.phrase: phrase for phrase in one.raising}
+    held = sum("love" in text for text in table.split("test")["review"])
+    assert effects["love"].effect == pytest.approx(WEIGHTS["love"])
+    assert effects["love"].texts == held > 1
+    (cut,) = (cut for cut in _cuts(0, "review", "so so so soft") if cut.phrase == "so so")
+    assert cut.of("so so so soft") == " soft"
+
+
+def test_of_a_long_text_the_first_words_are_left_out():
+    """Wherever they stand."""
+    text = " ".join(["love", *["it"] * MOST_WORDS, "love", "poor"])
+    cuts = {cut.phrase: cut.of(text) for cut in _cuts(0, "review", text)}
+    assert set(cuts) == {"love", "it", "love it", "it it"}
+    assert "love" not in cuts["love"]
 
 
 def test_excerpts_are_from_real_test_texts_of_the_product(table, found):

@@ -16,15 +16,19 @@ from distillery.data import Column, RawEncoder, Table
 from distillery.data.build import Roles, build_table
 from distillery.data.schema import bucket_of
 from distillery.data.splits import SplitSpec
+from distillery.distillation.logits import logits_of
 from distillery.distillation.soft_labels import SoftLabels, to_logits
 from distillery.errors import TrainingError
 from distillery.export import to_onnx
 from distillery.export.parity import measure_parity
 from distillery.networks.fields import main_directions, merged
 from distillery.networks.hints import HintSpec, standardised
+from distillery.networks.settings import FeaturesSpec
 from distillery.students import InheritSpec, Lesson, LightCTRSpec, lesson_of, load_student
 from distillery.students.light_ctr import INHERITED_SPREAD, hashed
+from distillery.students.torch_student import narrowed
 from distillery.teachers import DCNv2Spec, DeepFMSpec, MLPTeacherSpec, XGBoostSpec
+from tests.texts import make_texts
 
 TEACHERS = {
     "deepfm": DeepFMSpec(embedding=6, widths=(8,), bins=4, frequencies=1, epochs=4, batch_size=64, learning_rate=1e-2),
@@ -183,11 +187,26 @@ def test_buckets_of_buckets_stay_together():
     """Where the teacher's column was hashed already, texts that shared a bucket share one still."""
     theirs = Column(name="c", kind="categorical", categories=("a", "b"), buckets=12)
     lesson = replace(lesson_by("deepfm"), schema=replace_column(theirs))
-    ours = next(c for c in hashed(lesson, 1, 5, 1).columns if c.name == "city")
+    ours = next(c for c in hashed(lesson, 1, 5, 1, divide=True).columns if c.name == "city")
     assert ours.buckets == 4  # the most below 5 that divide 12
     table = np.arange(16.0)[:, None]
     found = merged(table, np.ones(16), theirs, theirs.model_copy(update={"buckets": 4}))
     assert found[4:, 0].tolist() == [np.mean([4 + b, 8 + b, 12 + b]) for b in range(4)]
+
+
+def test_what_was_hashed_has_no_more_buckets_than_asked_for():
+    """With few categories, too, which all stay. Labels alone need no divisor; vectors need one near."""
+    schema = replace_column(Column(name="c", kind="categorical", categories=("Lima", "Rome"), buckets=997))
+    lesson = replace(lesson_by("deepfm"), schema=schema)
+    city = next(c for c in hashed(lesson, 100, 50, 1, divide=False).columns if c.name == "city")
+    assert (city.categories, city.buckets) == (("Lima", "Rome"), 50)
+    assert hashed(lesson, 100, 997, 1, divide=True) == schema
+    message = (
+        "buckets must be at, or little above, a divisor of the 997 that column 'city' has .* got 50, and the next one"
+        " below is 1; set buckets to 997, or the source's to a multiple of 50, or inherit to labels"
+    )
+    with pytest.raises(TrainingError, match=message):
+        hashed(lesson, 100, 50, 1, divide=True)
 
 
 def replace_column(column: Column):
@@ -201,15 +220,15 @@ def test_frequent_ids_are_kept_and_rare_ones_hashed():
     """The most frequent in training, ids of too few rows never; columns of few categories stay as they are."""
     lesson = lesson_by("deepfm")
     counts = lesson.train.features["shop"].value_counts()
-    schema = hashed(lesson, 10, 7, 1)
+    schema = hashed(lesson, 10, 7, 1, divide=True)
     shop = next(c for c in schema.columns if c.name == "shop")
     assert set(shop.categories) <= set(counts[counts >= counts.iloc[9]].index)
     assert (len(shop.categories), shop.buckets) == (10, 7)
     assert [c for c in schema.columns if c.name != "shop"] == [c for c in lesson.schema.columns if c.name != "shop"]
     least = int(counts.iloc[4])
-    few = next(c for c in hashed(lesson, 10, 7, least).columns if c.name == "shop").categories
+    few = next(c for c in hashed(lesson, 10, 7, least, divide=True).columns if c.name == "shop").categories
     assert set(few) == set(counts[counts >= least].index[:10])
-    assert hashed(lesson, 60, 7, 1) == lesson.schema
+    assert hashed(lesson, 60, 7, 1, divide=True) == lesson.schema
 
 
 @pytest.mark.parametrize("how", EVERY_WAY)
@@ -252,11 +271,30 @@ def test_raw_columns_will_do_where_the_config_says_so():
 def test_the_control_inherits_nothing():
     """Not even where the teacher has no vectors; else it is the same network."""
     control = with_inherit("compressed", most_ids=10, frozen=True).control()
-    assert control.inherit == InheritSpec()
+    assert control.inherit == InheritSpec(how="compressed", fallback="raw", fresh=True)
+    assert with_inherit("labels").control().inherit == InheritSpec()
     student = with_inherit("compressed", most_ids=10).fit(lesson_by("deepfm"), seed=0)
     fitted = control.fit(lesson_by("xgboost"), seed=0)
     assert fitted.parameter_count().tables == student.parameter_count().tables
-    assert fitted.inherited.got == "labels"
+    assert (fitted.inherited.got, fitted.inherited.fell_back) == ("labels", False)
+
+
+@pytest.mark.parametrize("how", ["embeddings", "compressed"])
+def test_the_control_has_the_students_shape_and_reading(how):
+    """As long vectors, the same codes and bins; what it learns owes nothing to the teacher's vectors."""
+    lesson = lesson_by("deepfm")
+    student, control = (
+        spec.fit(lesson, seed=0) for spec in (with_inherit(how, most_ids=10), with_inherit(how, most_ids=10).control())
+    )
+    assert control.parameter_count() == student.parameter_count()
+    assert control.schema == student.schema
+    ours, theirs = student.fitted.reading.tensors(), control.fitted.reading.tensors()
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+    assert (control.inherited.got, control.inherited.dimensions) == ("labels", student.inherited.dimensions)
+    given = lesson.embeddings()
+    turned = replace(given, vectors={name: table[::-1].copy() for name, table in given.vectors.items()})
+    again = with_inherit(how, most_ids=10).control().fit(replace(lesson, embeddings=lambda: turned), seed=0)
+    assert again.to_files()["weights.safetensors"] == control.to_files()["weights.safetensors"]
 
 
 def test_tables_are_counted_apart():
@@ -274,6 +312,32 @@ def test_columns_can_still_be_selected():
     theirs = lesson_by("deepfm").embeddings().vectors
     factors = {(table[0, 0] / theirs[name][0, 0]).round(3) for name, table in vectors(student).items()}
     assert len(factors) == 1
+
+
+@pytest.mark.parametrize("method", ["gates", "permutation"])
+def test_columns_can_be_selected_with_hints(method):
+    """They play no part in the selection: the same columns are chosen, by the same scores."""
+    plain = with_inherit("compressed", features=FeaturesSpec(at_most=2, method=method, epochs=2))
+    hinted = plain.model_copy(update={"hint": HintSpec()})
+    one, other = (spec.fit(lesson_by("deepfm"), seed=0) for spec in (plain, hinted))
+    assert one.selected_features == other.selected_features
+    assert one.to_files()["weights.safetensors"] != other.to_files()["weights.safetensors"]
+
+
+def test_rows_count_for_hints_by_their_weights():
+    """A row of weight 0 might as well have any hint."""
+    pupil = STUDENT.model_copy(update={"hint": HintSpec(weight=2.0)})._pupil(lesson_by("mlp"), None)
+    numbers, missing, codes, hints, weights = (x[:4] for x in pupil.train.inputs)
+    assert weights.tolist() == [1.0] * 4
+    weighed = torch.tensor([1.0, 3.0, 0.0, 0.0])
+    pupil.hinted.eval()
+    pupil.hinted(numbers, missing, codes, hints, weighed)
+    found = pupil.hinted.penalty().item()
+    gaps = []
+    for i in range(2):
+        pupil.hinted(*(x[i : i + 1] for x in (numbers, missing, codes, hints, weights)))
+        gaps.append(pupil.hinted.penalty().item())
+    assert found == pytest.approx((gaps[0] + 3 * gaps[1]) / 4, rel=1e-5)
 
 
 def test_a_hint_pulls_the_hidden_layer_towards_the_teachers():
@@ -323,6 +387,71 @@ def test_hints_need_a_hidden_layer():
         with pytest.raises(ValueError, match="hint must have augment: null"):
             LightCTRSpec.model_validate({"hint": {"weight": 1.0}, **unfit})
     assert LightCTRSpec(hint=HintSpec()).control().hint is None
+
+
+def test_vectors_that_no_row_uses_stay_the_teachers():
+    """However strong the weights' decay: that of unseen cities, as no row has one."""
+    spec = with_inherit("embeddings", weight_decay=5.0, learning_rate=1e-2, epochs=3)
+    lesson = lesson_by("deepfm")
+    given = spec.model_copy(update={"embedding": 6, "frequencies": 1})._pupil(lesson, None)
+    student = spec.fit(lesson, seed=0)
+    ours, start = (n.encoder.columns.table.weight.detach() for n in (student.fitted.network, given.network))
+    unused = given.train.code_counts(len(ours)) == 0
+    assert unused.any()
+    torch.testing.assert_close(ours[unused], start[unused])
+    assert not torch.isclose(ours[~unused], start[~unused]).all(dim=1).any()
+
+
+@cache
+def texts_lesson() -> Lesson:
+    """A teacher that reads hashed words, and the terms that its students find."""
+    table = make_texts(n=300)
+    teacher = TEACHERS["deepfm"].fit_on(table.rows("train"), table.rows("valid"), table.schema, seed=0)
+    logits = {name: logits_of(teacher, table.rows(name).features) for name in ("train", "valid")}
+    fold = np.full(len(table.rows("train")), -1)
+    return lesson_of(table, teacher, SoftLabels(method="in_sample", logits=logits, fold=fold))
+
+
+@pytest.mark.parametrize("how", ["embeddings", "compressed"])
+@pytest.mark.parametrize("frozen", [True, False])
+def test_terms_of_a_text_begin_afresh(how, frozen):
+    """The teacher knows hashed words instead; what both have is inherited, and the rest can be learnt."""
+    lesson = texts_lesson()
+    student = with_inherit(how, frozen=frozen).fit(lesson, seed=0)
+    own, theirs = vectors(student), lesson.embeddings().vectors
+    terms = [c.name for c in lesson.schema.derived]
+    assert len(terms) > 10
+    assert not set(terms) & set(theirs)
+    assert all(np.abs(own[name]).min() > 0 for name in terms)
+    if frozen and how == "embeddings":
+        np.testing.assert_allclose(own["shop"], theirs["shop"] * (own["shop"][0, 0] / theirs["shop"][0, 0]), rtol=1e-5)
+    rows = make_texts(n=300).rows("test").features
+    np.testing.assert_array_equal(load_student(student.to_files()).predict_proba(rows), student.predict_proba(rows))
+    assert measure_parity(student, to_onnx(student), rows).max_difference <= 1e-5
+    control = with_inherit(how, frozen=frozen).control().fit(lesson, seed=0)
+    assert control.parameter_count() == student.parameter_count()
+
+
+def test_a_student_of_terms_alone_has_nothing_to_inherit():
+    """Nor does it fail."""
+    schema = texts_lesson().schema
+    lesson = narrowed(texts_lesson(), tuple(c.name for c in schema.derived))
+    student = with_inherit("compressed").fit(lesson, seed=0)
+    assert len(student.schema.columns) == len(schema.derived)
+
+
+def test_hidden_dims_is_another_word_for_widths():
+    """But not both at once."""
+    assert LightCTRSpec.model_validate({"hidden_dims": [16, 8]}) == LightCTRSpec(widths=(16, 8))
+    with pytest.raises(ValueError, match="widths must be given once, got hidden_dims as well; leave out one"):
+        LightCTRSpec.model_validate({"hidden_dims": [16], "widths": [8]})
+
+
+@pytest.mark.parametrize("key", [{"frozen": True}, {"fallback": "raw"}, {"fresh": True}])
+def test_labels_have_no_vectors_to_speak_of(key):
+    """What is said of vectors is refused, not passed over."""
+    with pytest.raises(ValueError, match="inherit must be embeddings or compressed where frozen, fallback or fresh"):
+        LightCTRSpec.model_validate({"inherit": key})
 
 
 def test_more_dimensions_than_the_teacher_has_are_not_made_up():

@@ -11,6 +11,7 @@ import torch
 
 from distillery.errors import InputError
 from distillery.export import ExportError, to_onnx
+from distillery.networks.fitted import FittedNetwork
 from distillery.networks.reading import Reading
 from distillery.teachers import RechubSpec
 from tests.checks import make_table
@@ -70,6 +71,7 @@ def test_gradients_reach_every_table():
     network(*reading(train)).square().sum().backward()
     tables = [m.weight for m in network.modules() if isinstance(m, torch.nn.Embedding)]
     assert len(tables) == 3 * 5
+    assert FittedNetwork(reading, network).parameter_count().tables == sum(weight.numel() for weight in tables) > 0
     assert all(weight.grad.abs().sum() > 0 for weight in tables)
 
 

@@ -41,7 +41,8 @@ class FileSpec(Spec):
         path: ``.csv``, ``.csv.gz``, ``.parquet`` or a folder of Parquet files; relative paths
             start at the folder the command runs in.
         target: the column to predict.
-        targets: instead of it, two to four columns of yes or no, to be predicted together.
+        targets: instead of it, two to four columns to be predicted together, each of two values: numbers, of which the
+            larger stands for 1, booleans, or the texts no and yes, n and y, false and true, f and t (in any case).
         funnel: with ``targets``, whether each can be 1 only where the one before is, as a conversion after a click.
         positive: with two classes, the one whose probability counts; by default the last in order.
         drop: columns to leave out.

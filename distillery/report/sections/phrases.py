@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from distillery.report import formats
 from distillery.report.document import Block, Cell, Heading, Paragraph, Table, Writer
+from distillery.report.phrases import MOST_WORDS
 
 DIRECTIONS = ("raising", "lowering")
 
@@ -13,7 +14,7 @@ def phrases(writer: Writer) -> list[Block]:
     texts, report = writer.texts, writer.report
     if not report.phrases:
         return []
-    blocks: list[Block] = [Heading(texts("phrases.title")), Paragraph(texts("phrases.note"), "note")]
+    blocks: list[Block] = [Heading(texts("phrases.title")), Paragraph(texts("phrases.note", words=MOST_WORDS), "note")]
     for i, one in enumerate(report.phrases):
         mean = writer.figure(f"/phrases/{i}/mean", formats.percent).text
         said = {"target": report.table_schema.target, "label": one.label, "rows": one.rows, "mean": mean}
