@@ -12,7 +12,7 @@ import pandas as pd
 
 from distillery.config import DistillConfig, flatten
 from distillery.data import Rows, Table
-from distillery.data.schema import Label
+from distillery.data.schema import Label, Task
 from distillery.distillation import SoftLabels, generate_soft_labels
 from distillery.evaluation import Entry, EvaluationSpec, Scorecards, evaluate_models
 from distillery.export import ExportError, OnnxModel, to_onnx
@@ -161,6 +161,7 @@ def score_on_test(
         config=config,
         groups=table.units("test"),
         queries=table.queries("test"),
+        tasks=table.schema.tasks,
         prior=table.rows("train").class_shares(table.schema.n_classes),
     )
 
@@ -175,6 +176,7 @@ def score(
     config: DistillConfig,
     groups: np.ndarray | None = None,
     queries: np.ndarray | None = None,
+    tasks: Sequence[Task] = (),
     prior: np.ndarray | None = None,
 ) -> Scorecards:
     """Measure the teacher, every student and every control on the same rows.
@@ -187,6 +189,7 @@ def score(
         config: how to measure, with which seed, and under which name.
         groups: which rows are resampled together ``(n,)``, or None.
         queries: within which rows are ranked ``(n,)``, or None.
+        tasks: the binary targets that the classes are combinations of, if any.
         prior: class shares of the training rows ``(K,)``, for the warning that a teacher knows nothing.
 
     Raises:
@@ -201,6 +204,8 @@ def score(
         weights=rows.weights,
         groups=groups,
         queries=queries,
+        tasks=tasks,
+        stream=rows.stream if rows.stream is not None and len(rows.stream) > len(rows) else None,
         spec=config.evaluation,
         seed=config.seed,
         scenario=config.name,

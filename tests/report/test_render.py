@@ -301,6 +301,13 @@ def test_every_metric_and_every_cost_of_every_model_is_there(report: Make) -> No
     assert costs[COSTS["peak_memory_bytes"].title] == ["–"] * 3
 
 
+def test_metrics_are_explained_once(report: Make) -> None:
+    """Definitions are long; those of ranking metrics stand by themselves."""
+    for page in (to_markdown(rich_report(report)), to_html(rich_report(report))):
+        assert page.count("What the metrics mean") == 1
+        assert page.count("What the ranking metrics mean") == 1
+
+
 def test_signs_of_percentages(report: Make) -> None:
     """What is saved is positive, what costs more negative, and words never hold a double negation."""
     one = report()
@@ -518,6 +525,17 @@ def test_the_model_card_has_the_papers_nine_parts(report: Make) -> None:
         "Ethical considerations",
         "Caveats and recommendations",
     ]
+
+
+def test_the_model_card_says_which_rows_were_measured(report: Make) -> None:
+    """Those in memory, where more lie on disk; also where the student's kind could learn from no more."""
+    assert "in memory" not in to_card(report())
+    one = report(sampled=("small",))
+    data = one.data.model_copy(update={"held": {"train": 60, "valid": 70, "test": 80}})
+    card = to_card(one.model_copy(update={"data": data}))
+    assert "2,500 test rows" in card
+    assert "gates rest on the 80 test and 70 validation rows in memory" in card
+    assert "fitted on 60 of the training rows" in card
 
 
 def test_an_illustrated_report_comes_back(report: Make) -> None:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from distillery.data import Column, Table
+from distillery.data.build import Roles, build_table
+from distillery.data.splits import SplitSpec
 from distillery.distillation import SoftLabels
 from distillery.errors import InputError
 from distillery.evaluation import Entry
 from distillery.export import to_onnx
 from distillery.students import lesson_of
 from distillery.teachers import XGBoostSpec
+from steps import _registry
 from steps._registry import signature
 from steps.evaluate import _refuse_privileged
 from tests.test_models import STUDENT_SPECS, maker
@@ -56,6 +61,33 @@ def test_a_leak_is_named() -> None:
     message = "the ONNX file of student mlp must read regular columns alone, got the privileged 'answer'"
     with pytest.raises(InputError, match=message):
         schema.refuse_privileged("the ONNX file of student mlp", ["city", "answer"])
+
+
+def test_a_text_is_found_by_its_own_name() -> None:
+    """A model of a text reads numbers made of it; the text is what must not be read."""
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, 300)
+    note = np.where(y == 1, "late again", "on time again")
+    raw = pd.DataFrame({"size": rng.normal(size=300), "note": note, "y": y})
+    roles = Roles("y", privileged=("note",), kinds={"note": "text"})
+    table = build_table(raw, roles, SplitSpec(), seed=0)
+    rows, stop = table.rows("train"), table.rows("valid")
+    model = XGBoostSpec(trees=3, threads=1).fit_on(rows, stop, table.schema, seed=0)
+    assert "note" not in model.schema.names
+    entry = Entry(name="x", role="student", kind="xgboost", label="student x", model=model)
+    with pytest.raises(InputError, match="student x must read regular columns alone, got the privileged 'note'"):
+        _refuse_privileged(table, [entry])
+
+
+def test_a_staged_model_that_reads_them_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was promoted before the column became privileged; it is not compared with, and the gate says why."""
+    table = with_answer(maker(STUDENT_SPECS["mlp"])())
+    model = XGBoostSpec(trees=3, threads=1).fit(table.rows("train"), table.rows("valid"), table.schema, seed=0)
+    monkeypatch.setattr(_registry, "staged_version", lambda name: SimpleNamespace(version="3", tags={}))
+    monkeypatch.setattr(_registry, "open_onnx", lambda name, version: to_onnx(model))
+    staged = _registry.score_staged("toy-student", table)
+    assert staged.proba is None
+    assert "the staged model must read regular columns alone, got the privileged 'answer'" in staged.model.problem
 
 
 def test_a_run_stops_at_a_leak() -> None:
