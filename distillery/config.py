@@ -12,6 +12,7 @@ from distillery.data.validation import ValidationSpec
 from distillery.distillation import SoftLabelsSpec
 from distillery.errors import shortlist
 from distillery.evaluation import EvaluationSpec
+from distillery.evaluation.evaluate import NO_QUERY
 from distillery.promotion import GatesSpec
 from distillery.report import ReportSpec
 from distillery.spec import Spec
@@ -86,6 +87,13 @@ class DistillConfig(Spec):
             fault = spec and roles and spec.fault(roles.targets, funnel=roles.funnel)
             if fault:
                 raise ValueError(fault)
+        return self
+
+    @model_validator(mode="after")
+    def _ranks_within_a_query(self) -> DistillConfig:
+        roles, start = getattr(self.source, "roles", None), self.evaluation.relevant_from
+        if roles and start is not None and roles.query is None:
+            raise ValueError(NO_QUERY.format(start))
         return self
 
     @model_validator(mode="after")

@@ -105,8 +105,10 @@ def measure(table: Table, config: DistillConfig, *, progress: Progress = silent)
 
     Raises:
         DataError: a class has fewer training rows than folds.
+        InputError: the table cannot be measured as the config says.
         TrainingError: a fit failed, or a student exceeds its budget.
     """
+    config.evaluation.check(table.schema)
     outcome = distil_table(table, config, progress=progress)
     teacher = teacher_entry(outcome.teacher, export=config.evaluation.cost)
     return outcome, score_on_test(teacher, outcome.students, outcome.controls, table=table, config=config)

@@ -17,12 +17,13 @@ from distillery.distillation import SoftLabels
 from distillery.errors import InputError
 from distillery.evaluation import Entry
 from distillery.export import to_onnx
-from distillery.students import lesson_of
+from distillery.students import LightCTRSpec, lesson_of
+from distillery.students.inherit import InheritSpec
 from distillery.teachers import XGBoostSpec
 from steps import _registry
 from steps._registry import signature
 from steps.evaluate import _refuse_privileged
-from tests.test_models import STUDENT_SPECS, maker
+from tests.test_models import STUDENT_SPECS, TEACHER_SPECS, maker
 
 
 def with_answer(table: Table) -> Table:
@@ -33,14 +34,24 @@ def with_answer(table: Table) -> Table:
     return Table(schema.model_copy(update={"columns": (*schema.columns, answer)}), frame)
 
 
-@pytest.mark.parametrize("kind", list(STUDENT_SPECS))
-def test_no_student_reads_them(kind: str) -> None:
+LIGHT = LightCTRSpec(widths=(8,), bins=4, batch_size=64, inherit="compressed")
+TAUGHT = [
+    *((kind, spec, XGBoostSpec(trees=3, threads=1)) for kind, spec in STUDENT_SPECS.items()),
+    ("inheriting", LIGHT, TEACHER_SPECS["deepfm"]),
+    ("inheriting all", LIGHT.model_copy(update={"inherit": InheritSpec(how="embeddings")}), TEACHER_SPECS["deepfm"]),
+    ("of a funnel", STUDENT_SPECS["multi_task"], TEACHER_SPECS["multi_task"]),
+]
+
+
+@pytest.mark.parametrize(("kind", "spec", "above"), TAUGHT, ids=[kind for kind, *_ in TAUGHT])
+def test_no_student_reads_them(kind: str, spec: Any, above: Any) -> None:
     """Not its schema, its file's inputs in either form, or the signature it is registered with."""
-    spec: Any = STUDENT_SPECS[kind]
-    spec = spec.model_copy(update={"epochs": 1}) if "epochs" in type(spec).model_fields else spec
+    spec, above = (
+        one.model_copy(update={"epochs": 1}) if "epochs" in type(one).model_fields else one for one in (spec, above)
+    )
     table = with_answer(maker(spec)())
     rows = {split: table.rows(split) for split in ("train", "valid", "test")}
-    teacher = XGBoostSpec(trees=3, threads=1).fit(rows["train"], rows["valid"], table.schema, seed=0)
+    teacher = above.fit(rows["train"], rows["valid"], table.schema, seed=0)
     assert "answer" in teacher.schema.names
     logits = {s: np.log(teacher.predict_proba(r.features).clip(1e-6)).astype(np.float32) for s, r in rows.items()}
     labels = SoftLabels(logits, np.full(len(rows["train"]), -1), "in_sample")
