@@ -29,10 +29,9 @@ from distillery.export import Parity, measure_parity
 from distillery.progress import bar
 from distillery.spec import Spec
 
-
 NO_QUERY = (
-    "evaluation.relevant_from must come with a query to rank within, got {!r} and no query; set source.query, or leave it"
-    " out"
+    "evaluation.relevant_from must come with a query to rank within, got {!r} and no query; set source.query, or"
+    " leave it out"
 )
 
 

@@ -64,7 +64,8 @@ def _headline(report: Report) -> str:
     measured = "" if held is None else f" ({held['test']:,} of them measured)"
     return (
         f"{_harmless(report.scenario)} · {rows['train']:,} train · {rows['valid']:,} valid · {rows['test']:,} test rows"
-        f"{measured} · {len(schema.columns)} columns ({len(schema.numeric)} numeric, {len(schema.categorical)} categorical)"
+        f"{measured} · {len(schema.columns)} columns"
+        f" ({len(schema.numeric)} numeric, {len(schema.categorical)} categorical)"
     )
 
 

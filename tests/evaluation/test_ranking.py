@@ -140,7 +140,7 @@ def test_what_is_relevant_is_checked_before_anything_is_trained() -> None:
     EvaluationSpec().check(schema.model_copy(update={"query": None}))
     with pytest.raises(InputError, match=r"after the first \(2, 3\), got 7"):
         EvaluationSpec(relevant_from=7).check(schema)
-    with pytest.raises(InputError, match="must come with a query to rank within, got 3 and no query; set source.query"):
+    with pytest.raises(InputError, match="must come with a query to rank within, got 3 and no query"):
         EvaluationSpec(relevant_from=3).check(schema.model_copy(update={"query": None}))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -96,7 +97,7 @@ def test_codes_of_categories_are_those_of_their_texts(table: Table) -> None:
 
 
 @pytest.mark.parametrize("method", ["in_sample", "cross_fitted"])
-def test_soft_labels_are_written_row_by_row(table: Table, method: Any) -> None:
+def test_soft_labels_are_written_row_by_row(table: Table, method: Any, tmp_path: Path) -> None:
     """Each training row on disk has its label; those of the rows in memory are the same."""
     fitted: list[Rows] = []
 

@@ -94,8 +94,8 @@ def test_a_staged_model_that_reads_them_is_a_problem(monkeypatch: pytest.MonkeyP
     """It was promoted before the column became privileged; it is not compared with, and the gate says why."""
     table = with_answer(maker(STUDENT_SPECS["mlp"])())
     model = XGBoostSpec(trees=3, threads=1).fit(table.rows("train"), table.rows("valid"), table.schema, seed=0)
-    monkeypatch.setattr(_registry, "staged_version", lambda name: SimpleNamespace(version="3", tags={}))
-    monkeypatch.setattr(_registry, "open_onnx", lambda name, version: to_onnx(model))
+    monkeypatch.setattr(_registry, "staged_version", lambda _: SimpleNamespace(version="3", tags={}))
+    monkeypatch.setattr(_registry, "open_onnx", lambda *_: to_onnx(model))
     staged = _registry.score_staged("toy-student", table)
     assert staged.proba is None
     assert "the staged model must read regular columns alone, got the privileged 'answer'" in staged.model.problem

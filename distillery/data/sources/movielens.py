@@ -127,7 +127,8 @@ def with_history(ratings: pd.DataFrame) -> pd.DataFrame:
 
 
 def _whole(rating: pd.Series) -> pd.Series:
-    return np.floor(rating).clip(lower=1).astype(int)
+    whole: pd.Series = np.floor(rating).clip(lower=1).astype(int)
+    return whole
 
 
 def _item(ratings: pd.DataFrame) -> dict[str, pd.Series]:
