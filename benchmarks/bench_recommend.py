@@ -8,8 +8,10 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
+import yaml
 
 from distillery.config import DistillConfig
 from distillery.data import Table
@@ -19,8 +21,7 @@ from distillery.evaluation import Entry, EvaluationSpec, Scorecards, evaluate_mo
 from distillery.report.formats import difference, estimate
 from distillery.students import LogisticRegressionSpec, lesson_of
 
-SOURCE = {"kind": "movielens"}
-TEACHER = {"kind": "deepfm", "epochs": 4, "batch_size": 1024}
+CONFIG = Path(__file__).parents[1] / "configs" / "recommend.yaml"  # whose source and teacher are measured
 
 
 def arguments() -> argparse.Namespace:
@@ -28,6 +29,11 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=1)
     return parser.parse_args()
+
+
+def config() -> DistillConfig:
+    """Return the scenario's config."""
+    return DistillConfig.parse(yaml.safe_load(CONFIG.read_text(encoding="utf-8"))["parameters"])
 
 
 def everything(table: Table) -> Table:
@@ -38,7 +44,7 @@ def everything(table: Table) -> Table:
 
 def fitted(table: Table, seed: int) -> Iterator[tuple[str, Model]]:
     """Fit both, and say how long that took."""
-    spec = DistillConfig.parse({"source": SOURCE, "teacher": TEACHER}).teacher
+    spec = config().teacher
     start = time.perf_counter()
     teacher = spec.fit(table.rows("train"), table.rows("valid"), table.schema, seed=seed)
     print(f"seed {seed}: DeepFM in {time.perf_counter() - start:.0f} s", flush=True)
@@ -75,7 +81,7 @@ def measured(table: Table, seed: int) -> Scorecards:
 def main() -> None:
     """Fit, measure, print."""
     for seed in range(arguments().seeds):
-        cards = measured(everything(DistillConfig.parse({"source": SOURCE}).source.load(seed)), seed)
+        cards = measured(everything(config().source.load(seed)), seed)
         for card in cards.cards:
             assert card.ranking is not None, "MovieLens names its users"
             ranked = "  ".join(f"{name} {estimate(one)}" for name, one in card.ranking.flat().items())

@@ -13,6 +13,7 @@ from distillery.data.validation import ValidationSpec
 from distillery.distillation import SoftLabelsSpec
 from distillery.errors import shortlist
 from distillery.evaluation import EvaluationSpec
+from distillery.evaluation.evaluate import NO_QUERY
 from distillery.promotion import GatesSpec
 from distillery.report import ReportSpec
 from distillery.spec import Spec
@@ -119,6 +120,13 @@ class DistillConfig(Spec):
             for key in ("augment", "hint"):
                 if getattr(spec, key, None) is not None:
                     raise ValueError(f"{name}.{key} must be null for a log, whose rows are read from disk")
+        return self
+
+    @model_validator(mode="after")
+    def _ranks_within_a_query(self) -> DistillConfig:
+        roles, start = getattr(self.source, "roles", None), self.evaluation.relevant_from
+        if roles and start is not None and roles.query is None:
+            raise ValueError(NO_QUERY.format(start))
         return self
 
     @model_validator(mode="after")

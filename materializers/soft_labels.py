@@ -30,8 +30,10 @@ class SoftLabelsMaterializer(FilesMaterializer):
 
     def pages(self, data: SoftLabels) -> Mapping[str, str]:
         mean = {name: data.proba(name).mean(axis=0).round(4).tolist() for name in data.logits}
-        lines = [f"- {name}: {len(data.logits[name]):,} rows, mean probabilities {mean[name]}" for name in mean]
+        lines = [f"- {name}: {rows:,} rows, mean probabilities {mean[name]}" for name, rows in data.rows.items()]
+        if data.streamed is not None:
+            lines.append(f"\nThe mean of train is that of {len(data.logits['train']):,} rows, drawn evenly.")
         return {"soft_labels.md": f"Training rows labelled **{data.method}**.\n\n" + "\n".join(lines) + "\n"}
 
     def extract_metadata(self, data: SoftLabels) -> dict[str, MetadataType]:
-        return {"method": data.method, "folds": int(data.fold.max()) + 1, "rows": len(data.fold)}
+        return {"method": data.method, "folds": int(data.fold.max()) + 1, "rows": data.rows["train"]}

@@ -40,7 +40,7 @@ def distill_pipeline(**parameters: Any) -> None:
     tracked = {"experiment_tracker": {"experiment_name": config.name, "tags": tags}}
     seed, soft = config.seed, config.soft_labels
 
-    table = ingest(config.source, seed)
+    table = ingest(config.source, config.evaluation, seed)
     validation, drift = validate.with_options(settings=tracked)(table, config.validation, soft.needed_folds, seed)
     # A ready-made teacher is opened anew each time: what its alias points to may have changed.
     teach = train_teacher.with_options(settings=tracked, enable_cache=None if config.teacher.fitted else False)

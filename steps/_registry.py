@@ -138,6 +138,7 @@ def _proba_by_class(model: OnnxModel, table: Table) -> np.ndarray:
     ours, theirs = table.schema.classes, model.schema.classes
     if set(ours) != set(theirs):
         raise RegistryError(f"its classes must be those of the table, {list(ours)}, got {list(theirs)}")
+    table.schema.refuse_privileged("the staged model", model.schema.inputs.names)
     return model.predict_proba(table.rows("test").features)[:, [theirs.index(label) for label in ours]]
 
 

@@ -64,6 +64,7 @@ def compression_report(
         teacher=teacher,
         students=students,
         controls=controls,
+        baseline=config.baseline,
         drift=drift.report if drift.report.splits else None,
         steps=steps,
         origin=_origin(config),

@@ -121,7 +121,7 @@ def _refuse_privileged(table: Table, entries: Iterable[Entry]) -> None:
     """See that nothing but the teacher reads privileged columns, in Python or in its file."""
     for entry in entries:
         if entry.role != "teacher" and entry.model is not None:
-            table.schema.refuse_privileged(entry.label, entry.model.schema.names)
+            table.schema.refuse_privileged(entry.label, entry.model.schema.inputs.names)
         if entry.role != "teacher" and entry.deployed is not None:
             table.schema.refuse_privileged(f"the ONNX file of {entry.label}", entry.deployed.inputs)
 

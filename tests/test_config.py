@@ -74,6 +74,10 @@ def test_the_flights_config_spells_out_the_defaults() -> None:
         ({"source": {**OWN, "split": {"column": "s"}, "drop": ["s"]}}, "one role, got several for 's'"),
         ({"source": {"kind": "file", "path": "a.csv"}}, "source.file: a file must have `target`, or several"),
         ({"source": {**OWN, "separator": ";;"}}, "separator: String should have at most 1 character"),
+        (
+            {"evaluation": {"relevant_from": 1}},
+            "must come with a query to rank within, got 1 and no query",
+        ),
         ({"seed": -1}, "seed: .*greater than or equal to 0, got -1"),
         ({"scenario": "a/b"}, "scenario: String should match pattern"),
         ({"soft_labels": {"folds": 1}}, r"soft_labels\.folds: .*greater than or equal to 2, got 1"),

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from distillery.config import DistillConfig
-from distillery.data.sources import FileSpec
+from distillery.data.sources import FileSpec, MovieLensSpec
 from distillery.data.sources.flights import FEATURES
 from distillery.networks.multi_task import Architecture
 from distillery.scoring import ScoreConfig
@@ -70,6 +70,18 @@ def test_the_rows_to_score_are_written_where_the_config_reads_them(
     rows = pd.read_parquet(config.input)
     assert set(FEATURES) | set(config.keys) <= set(rows)
     assert rows["flight"].is_unique
+
+
+def test_the_films_to_score_are_written_as_the_config_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the command in its head: the latest ratings, each with a key of its own."""
+    text = (CONFIGS / "score_recommend.yaml").read_text(encoding="utf-8")
+    config = ScoreConfig.parse(read(text)["parameters"])
+    (tmp_path / "data").mkdir()
+    monkeypatch.chdir(tmp_path)
+    exec(re.search(r"python -c '(.*)'$", text, re.MULTILINE)[1])  # type: ignore[index]
+    rows, every = pd.read_parquet(config.input), MovieLensSpec().read()
+    assert not rows.duplicated(list(config.keys)).any()
+    assert rows["timestamp"].min() >= every["timestamp"].nlargest(len(rows)).min()
 
 
 def test_configs_do_not_share_a_scenario() -> None:

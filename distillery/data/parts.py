@@ -33,7 +33,8 @@ class LogFacts(BaseModel):
         bad_rows: that could not be, and are left out; ``bad_samples`` shows the first.
         dropped_negatives: training rows of the other class that were left out, of ``negatives`` there were.
         hashed: columns whose values hardly repeat; all of their values share vectors by hashing.
-        rare: per column how many of its values have no vector of their own, for they are too rare or too many.
+        rare: per column at least how many of its values have no vector of their own, for they are too rare or too
+            many; counts of columns with very many values lose some.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

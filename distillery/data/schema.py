@@ -380,7 +380,7 @@ def as_text(values: pd.Series) -> pd.Series:
     >>> as_text(pd.Series([5.0, None, "", "x"], dtype=object)).tolist()
     ['5', None, None, 'x']
     """
-    if isinstance(values.dtype, pd.CategoricalDtype):
+    if _is_coded(values):
         texts = list(np.append(_spelled(values), np.array([None], dtype=object))[values.cat.codes])
     elif pd.api.types.is_bool_dtype(values.dtype) or not pd.api.types.is_numeric_dtype(values.dtype):
         texts = [_text(v) for v in values.astype(object)]
@@ -389,6 +389,10 @@ def as_text(values: pd.Series) -> pd.Series:
         spelled = np.array([*(_text(v) for v in uniques), None], dtype=object)
         texts = list(spelled[codes])
     return pd.Series(texts, index=values.index, name=values.name, dtype=object)
+
+
+def _is_coded(values: pd.Series) -> bool:
+    return isinstance(values.dtype, pd.CategoricalDtype)
 
 
 def _spelled(values: pd.Series) -> np.ndarray:
@@ -435,20 +439,25 @@ class RawEncoder:
         Raises:
             DataError: as `Schema.conform`.
         """
-        rows = self._plain.conform(frame)
-        n = len(rows)
+        held = {c.name for c in self.schema.categorical if c.name in frame and _is_coded(frame[c.name])}
+        plain = self._plain.only(set(self._plain.names) - held) if held else self._plain
+        rows, n = plain.conform(frame), len(frame)
         numbers = _stack((rows[c.name].to_numpy() for c in self._plain.numeric), n, np.float64)
         if self.schema.texts:
             numbers = np.hstack([numbers, self.schema.text_numbers(frame)])
         pairs = zip(self.schema.categorical, self._indexes, strict=True)
-        coded = (self._looked_up(frame[c.name], rows[c.name], index, c.buckets) for c, index in pairs)
+        coded = (
+            self._recoded(frame[c.name], index, c.buckets)
+            if c.name in held
+            else self._codes(rows[c.name], index, c.buckets)
+            for c, index in pairs
+        )
         return numbers, _stack(coded, n, np.int64)
 
-    def _looked_up(self, raw: pd.Series, read: pd.Series, index: pd.Index, buckets: int) -> np.ndarray:
-        if not isinstance(raw.dtype, pd.CategoricalDtype):
-            return self._codes(read, index, buckets)
-        each = self._codes(pd.Series(_spelled(raw), dtype=object), index, buckets)  # few spellings, many rows
-        return np.append(each, self.MISSING)[raw.cat.codes]
+    def _recoded(self, values: pd.Series, index: pd.Index, buckets: int) -> np.ndarray:
+        """Look up each spelling of a column of pandas categories once: they are few, and the rows many."""
+        each = self._codes(pd.Series(_spelled(values), dtype=object), index, buckets)
+        return np.append(each, self.MISSING)[values.cat.codes]
 
     def _codes(self, values: pd.Series, index: pd.Index, buckets: int) -> np.ndarray:
         codes = index.get_indexer(pd.Index(values, dtype=object)) + self.FIRST

@@ -67,6 +67,7 @@ def assign_splits(
     if spec.column is not None:
         splits = _ready_splits(frame, spec.column, group)
         if time is not None:
+            _refuse_timeless(frame[time])
             _refuse_disorder(frame[time], splits, spec.column)
         return splits
     by = spec.by if spec.by != "auto" else "time" if time else "group" if group else "random"
@@ -154,8 +155,7 @@ def _by_group(groups: pd.Series, spec: SplitSpec, seed: int) -> np.ndarray:
 
 
 def _by_time(frame: pd.DataFrame, spec: SplitSpec, time: str, group: str | None) -> np.ndarray:
-    if frame[time].isna().any():
-        raise DataError(f"time column {time!r} must not be missing, got {int(frame[time].isna().sum())} empty rows")
+    _refuse_timeless(frame[time])
     times = frame[time] if group is None else frame.groupby(group, dropna=False)[time].transform("min")
     ranks = times.rank(method="dense").to_numpy()
     if group is not None:  # groups that start together stay whole, one after the other
@@ -163,6 +163,11 @@ def _by_time(frame: pd.DataFrame, spec: SplitSpec, time: str, group: str | None)
     splits = _cut(ranks.astype(np.int64) - int(ranks.min()), spec)
     _refuse_overlap(frame[time], splits, group)
     return splits
+
+
+def _refuse_timeless(times: pd.Series) -> None:
+    if times.isna().any():
+        raise DataError(f"time column {times.name!r} must not be missing, got {int(times.isna().sum())} empty rows")
 
 
 def _refuse_overlap(times: pd.Series, splits: np.ndarray, group: str | None) -> None:

@@ -65,8 +65,15 @@ class Table:
         return self._codes(name, self.schema.query)
 
     def units(self, name: Split) -> np.ndarray | None:
-        """Return which rows of a split are resampled together ``(n,)``, see `Schema.unit`; None for each alone."""
-        return self._codes(name, self.schema.unit)
+        """Return which rows of a split are resampled together ``(n,)``, see `Schema.unit`; None for each alone.
+
+        A row without a query is resampled by itself; rows without a group are one.
+        """
+        codes = self._codes(name, self.schema.unit)
+        if codes is None or self.schema.group is not None:
+            return codes
+        alone = codes < 0
+        return np.where(alone, codes.max(initial=-1) + np.cumsum(alone), codes)
 
     def _codes(self, name: Split, column: str | None) -> np.ndarray | None:
         return None if column is None else pd.factorize(self.split(name)[column])[0]

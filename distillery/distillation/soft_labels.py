@@ -64,6 +64,12 @@ class SoftLabels:
     method: Method
     streamed: StreamedLogits | None = None
 
+    @property
+    def rows(self) -> dict[Split, int]:
+        """How many rows of each split are labelled, those on disk included."""
+        held = {name: len(logits) for name, logits in self.logits.items()}
+        return held if self.streamed is None else held | {"train": len(self.streamed.values)}
+
     def proba(self, split: Split) -> np.ndarray:
         """Return the teacher's probabilities ``(n, K)`` of one split."""
         p = np.exp(self.logits[split].astype(np.float64))

@@ -59,10 +59,16 @@ class Contrast:
         p = t.sf(ratio, np.maximum(fewest - 1, 1))
         return np.where(fewest < LEAST_GROUPS, np.nan, p)
 
-    def inside_p_values(self) -> np.ndarray:
-        """Return two-sided p values ``(S,)`` of inside = 0; nan where a slice has too few groups."""
+    def inside_p_values(self, expected_error: np.ndarray) -> np.ndarray:
+        """Return two-sided p values ``(S,)`` of inside = 0; nan where a slice has too few groups.
+
+        Args:
+            expected_error: standard error of ``inside`` if it were 0 ``(S,)``; the larger of both errors counts,
+                for values that are nearly always alike seem to be certain where the rare ones are missing.
+        """
+        error = np.maximum(self.inside_error, expected_error)
         with np.errstate(divide="ignore", invalid="ignore"):
-            ratio = np.where(np.abs(self.inside) > ROUNDING, np.abs(self.inside) / self.inside_error, 0.0)
+            ratio = np.where(np.abs(self.inside) > ROUNDING, np.abs(self.inside) / error, 0.0)
         p = 2 * t.sf(ratio, np.maximum(self.inside_groups - 1, 1))
         return np.where(self.inside_groups < LEAST_GROUPS, np.nan, p)
 
@@ -109,6 +115,16 @@ class Contrasts:
         squared = np.bincount(codes, self._weights**2, n_slices)
         triples = zip(totals, self._sums, self._spread, strict=True)
         return [self._contrast(cells, squared, *triple) for triple in triples]
+
+    def independent_error(self, variance: np.ndarray, codes: np.ndarray, n_slices: int) -> np.ndarray:
+        """Return the standard error of each slice's mean ``(S,)`` if its rows were independent draws.
+
+        Args:
+            variance: of each row's value ``(n,)``.
+            codes, n_slices: as for `of`.
+        """
+        squares = np.bincount(codes, self._weights**2 * variance, n_slices)
+        return np.asarray(np.sqrt(squares) / np.bincount(codes, self._weights, n_slices))
 
     def _contrast(
         self, cells: csr_array, squared: np.ndarray, total: np.ndarray, sums: np.ndarray, spread: float

@@ -81,8 +81,8 @@ def ratio_or_nan(part: np.ndarray | float, whole: np.ndarray) -> np.ndarray:
 def normalized_entropy(log_loss: np.ndarray | float, shares: np.ndarray) -> np.ndarray:
     """Return log losses ``(...)`` over the entropy of class shares ``(..., K)``; nan where one class has all rows.
 
-    He et al. (2014), "Practical lessons from predicting clicks on ads at Facebook", section 2; with K classes both
-    sides are the K-class ones.
+    He et al. (2014), "Practical lessons from predicting clicks on ads at Facebook"; with K classes both sides are
+    the K-class ones.
 
     >>> round(float(normalized_entropy(0.25, np.array([0.5, 0.5]))), 4)  # 0.25 / ln 2
     0.3607

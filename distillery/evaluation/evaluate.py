@@ -11,7 +11,7 @@ import pandas as pd
 from pydantic import Field, PositiveInt
 
 from distillery.data.rows import Stream
-from distillery.data.schema import Label, Task
+from distillery.data.schema import Label, Schema, Task
 from distillery.errors import InputError
 from distillery.evaluation._resampling import Resamples
 from distillery.evaluation._rows import RowScores, as_labels
@@ -20,7 +20,7 @@ from distillery.evaluation.cost import Cost, compression, measure_cost
 from distillery.evaluation.entries import Entry, check_entries, checked
 from distillery.evaluation.importance import Importance, measure_importance
 from distillery.evaluation.quality import Comparison, Estimate, ModelReplicates, Quality, measure_quality
-from distillery.evaluation.ranking import RankedModel, Ranking, RankingExam
+from distillery.evaluation.ranking import RankedModel, Ranking, RankingExam, relevant_classes
 from distillery.evaluation.scorecard import Role, Scorecard, Scorecards
 from distillery.evaluation.slices import SliceSearch, find_slices
 from distillery.evaluation.targets import TargetMeasured, TargetScore, differences, measure_targets, ratios
@@ -28,6 +28,11 @@ from distillery.evaluation.whole import WholeScores, measure_whole
 from distillery.export import Parity, measure_parity
 from distillery.progress import bar
 from distillery.spec import Spec
+
+NO_QUERY = (
+    "evaluation.relevant_from must come with a query to rank within, got {!r} and no query; set source.query, or"
+    " leave it out"
+)
 
 
 class EvaluationSpec(Spec):
@@ -50,6 +55,18 @@ class EvaluationSpec(Spec):
     importance: bool = True
     ranking_k: PositiveInt = 10
     relevant_from: Label | None = None
+
+    def check(self, schema: Schema) -> None:
+        """See that a table can be measured so, before anything is trained on it.
+
+        Raises:
+            InputError: ``relevant_from`` is no class that can begin the relevant ones, or the table names no query.
+        """
+        if self.relevant_from is None:
+            return
+        if schema.query is None:
+            raise InputError(NO_QUERY.format(self.relevant_from))
+        relevant_classes(schema.classes, self.relevant_from)
 
 
 @final

@@ -28,7 +28,8 @@ RANKING_METRICS: dict[str, Metric] = {
             "Grouped AUC",
             True,
             "probability",
-            "ROC AUC within each query, averaged over queries by their rows (Zhu et al. 2017, arXiv:1703.02091).",
+            "ROC AUC within each query, averaged over queries by their rows (Zhu et al. 2017, arXiv:1703.02091)."
+            " Row weights count here, and in no other ranking metric.",
         ),
         Metric(
             "ndcg",
@@ -209,10 +210,10 @@ class RankingExam:
         self._mass = np.bincount(self.query, self.weights, self.n_queries)
         self._drawn = self._draw(replicates, seed) if self.n_queries else None
 
-    def _draw(self, replicates: int, seed: int) -> np.ndarray | None:
-        """Draw how often each query counts ``(B, Q)``; None where there are too few to say anything by it."""
+    def _draw(self, replicates: int, seed: int) -> Resamples | None:
+        """Draw how often each query counts; None where there are too few to say anything by it."""
         drawn = Resamples.draw(self.n_queries, replicates, seed, groups=np.arange(self.n_queries))
-        return drawn.weights.astype(np.float64) if drawn.enough else None
+        return drawn if drawn.enough else None
 
     def measure(self, proba: np.ndarray) -> RankedModel | None:
         """Measure a model by its probabilities ``(n, K)``; a row's score is the chance that it is relevant.
@@ -224,15 +225,17 @@ class RankingExam:
         score = proba[self.rows, self.first :].sum(axis=1)
         order = _Order.of(self.relevant, score, self.query, self.weights)
         per_query = {"gauc": order.auc(), "ndcg": order.ndcg(self.k), "recall": order.recall(self.k)}
-        return RankedModel(self, {name: self._means(name, values) for name, values in per_query.items()})
+        return RankedModel(self, self._means(per_query))
 
-    def _means(self, name: str, values: np.ndarray) -> np.ndarray:
-        """Average a value per query ``(Q,)`` over the queries, and over each resample of them ``(1 + B,)``."""
-        mass = self._mass if name == "gauc" else np.ones(self.n_queries)
-        counts = np.ones((1, self.n_queries))
-        if self._drawn is not None:
-            counts = np.vstack([counts, self._drawn])
-        return np.asarray(counts @ (values * mass) / (counts @ mass))
+    def _means(self, per_query: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Average values per query ``(Q,)`` over the queries, and over each resample of them ``(1 + B,)``."""
+        even = np.ones(self.n_queries)
+        mass = np.column_stack([self._mass if name == "gauc" else even for name in per_query])
+        both = np.hstack([np.column_stack(list(per_query.values())) * mass, mass])
+        sums = [both.sum(axis=0)[None]]
+        sums += [counts @ both for _, counts in self._drawn.chunks()] if self._drawn else []
+        means = np.divide(*np.hsplit(np.vstack(sums), 2))
+        return dict(zip(per_query, means.T, strict=True))
 
 
 @final

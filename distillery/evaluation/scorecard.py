@@ -104,7 +104,9 @@ class Scorecard(BaseModel):
         for target, score in self.targets.items():
             name = re.sub(r"[^\w.-]", "_", target)  # what a tracker takes
             groups |= {
-                f"test.{name}": _intervals(score.quality.metrics),
+                f"test.{name}": _intervals(
+                    score.quality.metrics | {"calibration_ratio": score.quality.calibration_ratio}
+                ),
                 f"retention.{name}": {metric: estimate.value for metric, estimate in score.retention.items()},
                 f"lift.{name}": {metric: one.difference.value for metric, one in score.lift.items()},
             }

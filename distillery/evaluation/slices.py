@@ -116,6 +116,7 @@ class _Looked:
         parts: which rows each holds.
         rows: how many, ``(S,)``.
         disagreement, loss, gap: contrasts with all other rows; the gap is the student's p - y.
+        gap_error: standard error of the gap's mean if the student's p were true ``(S,)``.
         ratios: Σp / Σy of student and teacher ``(S, 2)``.
     """
 
@@ -124,6 +125,7 @@ class _Looked:
     disagreement: Contrast
     loss: Contrast
     gap: Contrast
+    gap_error: np.ndarray
     ratios: np.ndarray
 
 
@@ -163,7 +165,8 @@ def find_slices(
     claims = base[kept] * np.array([one[kept] for one in (new.confidence, new.success, old.confidence, old.success)])
     n = int(kept.sum())
     least = max(LEAST_ROWS, math.ceil(LEAST_SHARE * n))
-    looked = list(_look(features if kept.all() else features[kept], contrasts, claims, least))
+    chance = (new.confidence * (1 - new.confidence))[kept]
+    looked = list(_look(features if kept.all() else features[kept], contrasts, claims, chance, least))
     if not looked:
         return SliceSearch(looked_at=0, least_rows=least, disagreeing=(), losing=())
     disagreeing, losing, miscalibrated = _worst(_joined(looked), n, confidence)
@@ -196,13 +199,16 @@ def _group_codes(groups: np.ndarray | None, n: int) -> np.ndarray:
     return np.unique(groups, return_inverse=True)[1]
 
 
-def _look(features: pd.DataFrame, contrasts: Contrasts, claims: np.ndarray, least: int) -> Iterator[_Looked]:
+def _look(
+    features: pd.DataFrame, contrasts: Contrasts, claims: np.ndarray, chance: np.ndarray, least: int
+) -> Iterator[_Looked]:
     """Contrast the slices of each column that have enough rows, inside and elsewhere.
 
     Args:
         features: raw columns ``(n, d)``.
         contrasts: what is contrasted.
         claims: weighted confidence and success of the student, then of the teacher ``(4, n)``.
+        chance: variance of the student's gap by its own confidence ``(n,)``.
         least: rows that are enough.
     """
     for name in features:
@@ -213,7 +219,8 @@ def _look(features: pd.DataFrame, contrasts: Contrasts, claims: np.ndarray, leas
             disagreement, loss, gap = (one.at(enough) for one in contrasts.of(codes, len(parts)))
             sums = np.array([np.bincount(codes, claim, len(parts))[enough] for claim in claims])
             kept = [{"column": str(name), **parts[i]} for i in enough]
-            yield _Looked(kept, rows[enough], disagreement, loss, gap, ratio_or_nan(sums[::2], sums[1::2]).T)
+            error = contrasts.independent_error(chance, codes, len(parts))[enough]
+            yield _Looked(kept, rows[enough], disagreement, loss, gap, error, ratio_or_nan(sums[::2], sums[1::2]).T)
 
 
 def _parts(values: pd.Series) -> tuple[np.ndarray, list[Part]]:
@@ -258,15 +265,15 @@ def _joined(looked: list[_Looked]) -> _Looked:
         Contrast.joined([one.disagreement for one in looked]),
         Contrast.joined([one.loss for one in looked]),
         Contrast.joined([one.gap for one in looked]),
+        np.concatenate([one.gap_error for one in looked]),
         np.concatenate([one.ratios for one in looked]),
     )
 
 
 def _worst(all_: _Looked, n: int, confidence: float) -> Iterator[tuple[Slice, ...]]:
     """Yield the worst slices of each kind: disagreeing, losing, miscalibrated."""
-    disagreement_p, loss_p, gap_p = map(
-        _corrected, (all_.disagreement.p_values(), all_.loss.p_values(), all_.gap.inside_p_values())
-    )
+    gaps = all_.gap.inside_p_values(all_.gap_error)
+    disagreement_p, loss_p, gap_p = map(_corrected, (all_.disagreement.p_values(), all_.loss.p_values(), gaps))
     low, high = all_.loss.inside_interval(confidence)
 
     def slice_at(i: int) -> Slice:

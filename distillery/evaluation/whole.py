@@ -8,10 +8,9 @@ from typing import Protocol, final
 import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
-from scipy.special import xlogy
 
 from distillery.data.rows import Stream
-from distillery.evaluation._rows import EPSILON, as_probabilities
+from distillery.evaluation._rows import EPSILON, as_probabilities, normalized_entropy, ratio_or_nan
 from distillery.progress import bar
 
 BINS = 1 << 16
@@ -28,8 +27,7 @@ class WholeScores(BaseModel):
         auc_error: half the share of pairs of a positive and a negative row that lie in one bin.
         auc_pr: average precision over the same bins.
         calibration_ratio: Σp / Σy; above 1 the model promises more than it keeps.
-        normalized_entropy: log loss over the entropy of the rows' own rate of positives; He et al. (2014),
-            "Practical lessons from predicting clicks on ads at Facebook", section 3.
+        normalized_entropy: see `distillery.evaluation._rows.normalized_entropy`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -82,16 +80,14 @@ class ScoreSketch:
         tied = float(positives @ negatives) / 2
         found = np.cumsum(positives)
         precision = np.divide(found, found + np.cumsum(negatives), out=np.zeros(BINS), where=found > 0)
-        rate = hits / total
-        entropy = -float(xlogy(rate, rate) + xlogy(1 - rate, 1 - rate))
         return WholeScores(
             rows=self.rows,
             log_loss=loss / total,
             auc_roc=float((above @ negatives + tied) / pairs),
             auc_error=tied / pairs,
             auc_pr=float(positives @ precision / positives.sum()),
-            calibration_ratio=promised / hits,
-            normalized_entropy=loss / total / entropy,
+            calibration_ratio=float(ratio_or_nan(promised, np.asarray(hits))),
+            normalized_entropy=float(normalized_entropy(loss / total, np.array([1 - hits / total, hits / total]))),
         )
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from distillery.config import DistillConfig, flatten
 from distillery.data import Rows, Table
-from distillery.data.schema import Label
+from distillery.data.schema import Label, Task
 from distillery.distillation import SoftLabels, generate_soft_labels
 from distillery.evaluation import Entry, EvaluationSpec, Scorecards, evaluate_models
 from distillery.export import ExportError, OnnxModel, to_onnx
@@ -105,8 +105,10 @@ def measure(table: Table, config: DistillConfig, *, progress: Progress = silent)
 
     Raises:
         DataError: a class has fewer training rows than folds.
+        InputError: the table cannot be measured as the config says.
         TrainingError: a fit failed, or a student exceeds its budget.
     """
+    config.evaluation.check(table.schema)
     outcome = distil_table(table, config, progress=progress)
     teacher = teacher_entry(outcome.teacher, export=config.evaluation.cost)
     return outcome, score_on_test(teacher, outcome.students, outcome.controls, table=table, config=config)
@@ -161,6 +163,7 @@ def score_on_test(
         config=config,
         groups=table.units("test"),
         queries=table.queries("test"),
+        tasks=table.schema.tasks,
         prior=table.rows("train").class_shares(table.schema.n_classes),
     )
 
@@ -175,6 +178,7 @@ def score(
     config: DistillConfig,
     groups: np.ndarray | None = None,
     queries: np.ndarray | None = None,
+    tasks: Sequence[Task] = (),
     prior: np.ndarray | None = None,
 ) -> Scorecards:
     """Measure the teacher, every student and every control on the same rows.
@@ -187,6 +191,7 @@ def score(
         config: how to measure, with which seed, and under which name.
         groups: which rows are resampled together ``(n,)``, or None.
         queries: within which rows are ranked ``(n,)``, or None.
+        tasks: the binary targets that the classes are combinations of, if any.
         prior: class shares of the training rows ``(K,)``, for the warning that a teacher knows nothing.
 
     Raises:
@@ -201,6 +206,8 @@ def score(
         weights=rows.weights,
         groups=groups,
         queries=queries,
+        tasks=tasks,
+        stream=rows.stream if rows.stream is not None and len(rows.stream) > len(rows) else None,
         spec=config.evaluation,
         seed=config.seed,
         scenario=config.name,

@@ -27,7 +27,7 @@ from distillery.report.phrases import driving_phrases
 from distillery.report.spec import ReportSpec
 from distillery.report.texts import Texts
 from distillery.students import Student
-from distillery.teachers import Teacher
+from distillery.teachers import Teacher, TeacherSpec
 
 
 def build_report(
@@ -42,6 +42,7 @@ def build_report(
     teacher: Teacher,
     students: Sequence[Student],
     controls: Sequence[Student] = (),
+    baseline: TeacherSpec | None = None,
     drift: DriftReport | None = None,
     steps: Iterable[StepFacts] = (),
     origin: Origin,
@@ -55,6 +56,7 @@ def build_report(
         soft_labels: how it was labelled; ``ready_made`` says where a teacher came from that was not fitted.
         scorecards, verdict: what was measured and judged.
         teacher, students, controls: as they were fitted.
+        baseline: what was fitted beside them, if anything.
         steps: what each step took.
         origin: how to make the run again.
         spec: the report's config.
@@ -74,7 +76,7 @@ def build_report(
         factors=tuple(facts for facts in map(FactorFacts.of, students) if facts is not None),
         inherited=tuple(InheritedFacts(name=s.spec.title, took=s.inherited) for s in students if s.inherited),
         training=TrainingFacts.of_all(teacher, students, controls),
-        sampled=_sampled(table, teacher, students),
+        sampled=_sampled(table, teacher, students, baseline, scorecards),
         drift=drift,
         steps=tuple(steps),
         phrases=driving_phrases(teacher, table),
@@ -83,9 +85,13 @@ def build_report(
     return report.model_copy(update={"findings": conclude(report, spec, Texts(spec.language))})
 
 
-def _sampled(table: Table, teacher: Teacher, students: Sequence[Student]) -> tuple[str, ...]:
+def _sampled(
+    table: Table, teacher: Teacher, students: Sequence[Student], baseline: TeacherSpec | None, cards: Scorecards
+) -> tuple[str, ...]:
     """Return the models that learnt from the rows in memory, where these are not all."""
     if table.held["train"] == table.counts["train"]:
         return ()
     named = [(teacher.spec.kind, teacher.spec.streams), *((s.spec.title, s.spec.streams) for s in students)]
+    named += [(card.label, teacher.spec.streams) for card in cards.of_role("regular_teacher")]
+    named += [(card.label, baseline.streams) for card in cards.of_role("baseline") if baseline]
     return tuple(name for name, streams in named if not streams)

@@ -95,6 +95,8 @@ def _data(writer: Writer, part: str) -> str:
     return writer.texts(
         f"card.{part}_text",
         rows=report.data.rows,
+        held=report.data.held,
+        sampled=report.focus.name in report.sampled,
         digest=report.data.digest,
         group=report.table_schema.unit,
         ready_made=report.soft_labels.ready_made,

@@ -233,7 +233,9 @@ def measured_on_sample(report: Report, _: ReportSpec) -> Iterator[Draft]:
     """Intervals, slices and gates rest on the test rows in memory."""
     held = report.data.held
     if held is not None and held["test"] < report.data.rows["test"]:
-        yield Draft("measured_on_sample", {"rows": held["test"], "all": report.data.rows["test"]})
+        whole = any(card.whole is not None for card in report.scorecards.cards)
+        rows: dict[str, JsonValue] = {"rows": held["test"], "all": report.data.rows["test"], "whole": whole}
+        yield Draft("measured_on_sample", rows)
 
 
 def read_badly(report: Report, _: ReportSpec) -> Iterator[Draft]:
@@ -250,6 +252,7 @@ def negatives_dropped(report: Report, _: ReportSpec) -> Iterator[Draft]:
     log = report.data.log
     if log is not None and log.dropped_negatives:
         values: dict[str, JsonValue] = {"dropped": log.dropped_negatives, "negatives": log.negatives}
+        values["drift"] = report.drift is not None
         yield Draft("negatives_dropped", values)
 
 

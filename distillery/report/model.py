@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Literal
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, computed_field
 
 from distillery.data import Schema, Table
@@ -31,7 +32,7 @@ class DataFacts(BaseModel):
     Attributes:
         digest: of schema, values and split.
         rows: per split.
-        classes: per split the share of rows of each class, in class order.
+        classes: per split the share of rows of each class, by weight, in class order.
         held: per split how many of the rows are in memory, where not all are; shares are of these.
         log: how the log was read, where the table comes from one.
     """
@@ -47,9 +48,8 @@ class DataFacts(BaseModel):
     @classmethod
     def of(cls, table: Table) -> DataFacts:
         """Count a table."""
-        labels = {name: table.rows(name).labels for name in SPLITS}
-        k = range(table.schema.n_classes)
-        shares = {name: tuple(float((y == i).mean()) for i in k) for name, y in labels.items()}
+        k = table.schema.n_classes
+        shares = {name: tuple(table.rows(name).class_shares(k).tolist()) for name in SPLITS}
         facts = None if table.parts is None else table.parts.facts
         held = None if table.held == table.counts else table.held
         return cls(digest=table.digest, rows=table.counts, classes=shares, held=held, log=facts)
@@ -61,7 +61,7 @@ class SoftLabelFacts(BaseModel):
     Attributes:
         method: ``cross_fitted`` or ``in_sample``.
         folds: K; None in sample.
-        train_log_loss: of the labels against the hard ones, in nats per row. In-sample labels
+        train_log_loss: of the labels against the hard ones, by weight, in nats per row. In-sample labels
             look far better here than the teacher is.
         ready_made: where the teacher came from; empty where the run fitted it.
     """
@@ -76,10 +76,10 @@ class SoftLabelFacts(BaseModel):
     @classmethod
     def of(cls, labels: SoftLabels, table: Table, *, ready_made: str = "") -> SoftLabelFacts:
         """Look at soft labels."""
-        y = table.rows("train").labels
-        rows = -labels.logits["train"][range(len(y)), y]
+        train = table.rows("train")
+        rows = -labels.logits["train"][range(len(train)), train.labels]
         folds = int(labels.fold.max()) + 1
-        loss = float(rows.mean())
+        loss = float(np.average(rows, weights=train.weights))
         return cls(method=labels.method, folds=folds or None, train_log_loss=loss, ready_made=ready_made)
 
 
@@ -277,7 +277,8 @@ class Report(BaseModel):
         factors: of each candidate with a factorized first layer.
         inherited: of each candidate that can take more than labels from the teacher.
         training: of each network.
-        sampled: the models that were fitted on the rows in memory alone, for their kind reads no rows from disk.
+        sampled: the models that were fitted on the rows in memory alone, for their kind reads no rows from disk;
+            baseline and regular teacher by their labels.
         drift: of the splits against training.
         steps: what each step took, in run order.
         phrases: where there are texts, which of their phrases drive the teacher, by group.

@@ -60,10 +60,12 @@ def print_summary(report: Report, console: Console, done: str = "", pointers: Ma
 
 
 def _headline(report: Report) -> str:
-    schema, rows = report.table_schema, report.data.rows
+    schema, rows, held = report.table_schema, report.data.rows, report.data.held
+    measured = "" if held is None else f" ({held['test']:,} of them measured)"
     return (
         f"{_harmless(report.scenario)} · {rows['train']:,} train · {rows['valid']:,} valid · {rows['test']:,} test rows"
-        f" · {len(schema.columns)} columns ({len(schema.numeric)} numeric, {len(schema.categorical)} categorical)"
+        f"{measured} · {len(schema.columns)} columns"
+        f" ({len(schema.numeric)} numeric, {len(schema.categorical)} categorical)"
     )
 
 

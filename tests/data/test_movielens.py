@@ -62,13 +62,14 @@ def test_the_latest_ratings_are_the_test_split(table: Table) -> None:
     assert spans[0]["max"] < spans[1]["min"] <= spans[1]["max"] < spans[2]["min"]
 
 
-def test_half_stars_are_rounded_up(few: pd.DataFrame) -> None:
-    """Five classes; whoever gives 4 stars or more likes the film, and those of 3.5 do not."""
+def test_half_stars_are_rounded_down(few: pd.DataFrame) -> None:
+    """Five classes; whoever gives 4 stars or more likes the film by either target, and those of 3.5 do not."""
     raw, roles = with_history(few), MovieLensSpec(interest="ratings").roles
     assert (roles.target, sorted(raw["stars"].unique())) == ("stars", [1, 2, 3, 4, 5])
     assert {"liked", "rating"} <= set(roles.drop)
-    assert sorted(raw.loc[raw["stars"] == 4, "rating"].unique()) == [3.5, 4.0]
+    assert sorted(raw.loc[raw["stars"] == 1, "rating"].unique()) == [0.5, 1.0, 1.5]
     assert (raw["liked"] == (raw["rating"] >= 4)).all()
+    assert ((raw["stars"] >= 4) == (raw["rating"] >= 4)).all()
 
 
 def test_every_genre_is_known(ratings: pd.DataFrame) -> None:

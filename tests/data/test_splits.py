@@ -205,6 +205,15 @@ def test_a_ready_split_must_follow_the_clock(raw: Raw) -> None:
     assert shares(assign(frame, column="part")) == [0.6, 0.15, 0.25]
 
 
+def test_a_ready_split_with_a_missing_time_is_refused(raw: Raw) -> None:
+    """Such a row might be of the future."""
+    frame = raw().sort_values("day")
+    frame["part"] = np.repeat(["train", "valid", "test"], [240, 60, 100])
+    frame["day"] = frame["day"].where(frame["day"] > 2).astype(float)
+    with pytest.raises(DataError, match=r"time column 'day' must not be missing, got \d+ empty rows"):
+        assign(frame, column="part", time="day")
+
+
 def test_an_absent_split_column_is_named(raw: Raw) -> None:
     """The columns there are, are listed."""
     with pytest.raises(DataError, match="split column 'part' is missing; the columns are size, rooms, colour"):

@@ -10,6 +10,7 @@ import pytest
 
 from distillery.data import Rows, Table
 from distillery.data.table import SPLIT_COLUMN, SPLITS
+from tests.data.conftest import make_raw
 
 ODD = ["a|b", "<script>", "new\nline", 'quo"te', "ümlaut", " space ", "a,b", "offender"]
 
@@ -75,6 +76,18 @@ def test_groups_and_times_tell_rows_apart_as_their_columns_do(make_table: Callab
     assert times is not None
     assert len(np.unique(groups)) == part["house"].nunique()
     assert (np.argsort(times, kind="stable") == np.argsort(part["day"].to_numpy(), kind="stable")).all()
+
+
+def test_a_row_without_a_query_depends_on_no_other(make_table: Callable[..., Table]) -> None:
+    """It is resampled by itself; the others with those of their query."""
+    raw = make_raw()
+    table = make_table(raw.assign(house=raw["house"].where(raw["house"] % 2 == 0)), query="house")
+    houses, units = table.split("test")["house"], table.units("test")
+    assert units is not None
+    alone = houses.isna().to_numpy()
+    assert len(np.unique(units[alone])) == alone.sum() > 1
+    assert not set(units[alone]) & set(units[~alone])
+    assert len(np.unique(units[~alone])) == houses.nunique()
 
 
 @pytest.mark.parametrize("name", ODD)

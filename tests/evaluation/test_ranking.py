@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import ndcg_score, roc_auc_score
 
+from distillery.data import Schema
 from distillery.errors import InputError
+from distillery.evaluation import EvaluationSpec
 from distillery.evaluation.ranking import Ranking, RankingExam, relevant_classes
 
 
@@ -129,6 +131,17 @@ def test_of_more_classes_the_later_ones_are_relevant() -> None:
     assert (five.relevant, five.metrics["gauc"].value) == ((4, 5), 0.5)
     top = RankingExam(y, queries, [1, 2, 3, 4, 5], start=None, **settings).measure(proba).ranking(None, None)
     assert top.relevant == (5,)
+
+
+def test_what_is_relevant_is_checked_before_anything_is_trained() -> None:
+    """A class of the table, which names a query."""
+    schema = Schema(columns=(), target="stars", classes=(1, 2, 3), query="user")
+    EvaluationSpec(relevant_from=3).check(schema)
+    EvaluationSpec().check(schema.model_copy(update={"query": None}))
+    with pytest.raises(InputError, match=r"after the first \(2, 3\), got 7"):
+        EvaluationSpec(relevant_from=7).check(schema)
+    with pytest.raises(InputError, match="must come with a query to rank within, got 3 and no query"):
+        EvaluationSpec(relevant_from=3).check(schema.model_copy(update={"query": None}))
 
 
 @pytest.mark.parametrize("start", [1, 6])

@@ -110,6 +110,21 @@ def test_a_slice_without_a_positive_row_has_no_ratio(rows):
     assert first.calibration_p < 1e-6
 
 
+@pytest.mark.parametrize(("rate", "weighted"), [(0.005, False), (0.02, True)])
+def test_a_calibrated_model_of_rare_events_is_not_called_off(rate, weighted):
+    """A slice without any of the few positives it expects is no proof: its rows only look alike."""
+    n, named = 5000, 0
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        frame = pd.DataFrame(rng.choice(80, (n, 3)).astype(str)).rename(columns="x{}".format)
+        truth = rng.beta(2, 2 / rate, n)
+        y, proba = (rng.random(n) < truth).astype(int), np.column_stack([1 - truth, truth])
+        weights = rng.uniform(0.5, 2, n) if weighted else None
+        found = find_slices(frame, y, proba, proba, weights=weights)
+        named += any(one.calibration_p < 0.05 for one in found.miscalibrated)
+    assert named <= 2
+
+
 def test_every_row_of_a_column_is_in_one_of_its_parts(rows):
     """Four categories and gaps, five ranges and gaps, four values; a constant column has no slice."""
     frame, y, rng = rows

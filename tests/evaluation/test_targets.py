@@ -85,6 +85,12 @@ def test_a_tracker_is_told_of_each_target(proba: dict[str, np.ndarray]) -> None:
     teacher, student, _ = measured(proba, labels(), FUNNEL.classes, tasks).cards
     told = student.metrics()
     assert told["test.click.auc_roc"] == student.targets["click"].quality.metrics["auc_roc"].value
+    ratio = student.targets["click"].quality.calibration_ratio
+    assert [told[f"test.click.calibration_ratio{end}"] for end in ("", "_low", "_high")] == [
+        ratio.value,
+        ratio.low,
+        ratio.high,
+    ]
     assert told["retention.click.auc_roc"] == student.targets["click"].retention["auc_roc"].value
     assert told["lift.click.log_loss"] == student.targets["click"].lift["log_loss"].difference.value
     assert {f"test.bought___30___.{name}" for name in METRICS} <= set(told)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.metrics import log_loss
 
@@ -29,3 +30,17 @@ def test_a_table_is_distilled_and_measured_in_one_call(frame):
     models = teacher_entry(outcome.teacher), outcome.students, outcome.controls
     days = {"rows": test, "classes": table.schema.classes, "config": config, "groups": table.groups("test")}
     assert score(*models, **days).teacher.quality == cards.teacher.quality
+
+
+def test_several_targets_are_measured_one_by_one():
+    """As in the pipeline."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=300)
+    click = (x + rng.normal(size=300) > 0).astype(int)
+    raw = pd.DataFrame({"x": x, "click": click, "sale": click * rng.integers(0, 2, 300)})
+    table = build_table(raw, Roles(targets=("click", "sale")), SplitSpec(), seed=0)
+    evaluation = {"replicates": 20, "cost": False, "importance": False}
+    config = DistillConfig.parse(
+        {"teacher": TEACHER, "students": [{"kind": "decision_tree"}], "evaluation": evaluation}
+    )
+    assert [list(card.targets) for card in measure(table, config)[1].cards] == [["click", "sale"]] * 3

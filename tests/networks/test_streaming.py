@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from distillery.networks.reading import Reading
 from distillery.networks.streaming import Streamed
 from distillery.students import MLPSpec, lesson_of
 from distillery.teachers import DeepFMSpec
+from materializers import SoftLabelsMaterializer
 
 TEACHER = DeepFMSpec(epochs=1, batch_size=256, widths=(8,), embedding=4)
 
@@ -96,7 +98,7 @@ def test_codes_of_categories_are_those_of_their_texts(table: Table) -> None:
 
 
 @pytest.mark.parametrize("method", ["in_sample", "cross_fitted"])
-def test_soft_labels_are_written_row_by_row(table: Table, method: Any) -> None:
+def test_soft_labels_are_written_row_by_row(table: Table, method: Any, tmp_path: Path) -> None:
     """Each training row on disk has its label; those of the rows in memory are the same."""
     fitted: list[Rows] = []
 
@@ -120,6 +122,10 @@ def test_soft_labels_are_written_row_by_row(table: Table, method: Any) -> None:
     share = np.exp(labels.streamed.values[:, 1])  # type: ignore[union-attr]
     kept = table.parts.kept["train"]  # type: ignore[union-attr]
     assert np.array_equal(labels.logits["train"], labels.streamed.values[kept])  # type: ignore[union-attr]
+    assert labels.rows == {**table.held, "train": table.counts["train"]}
+    page = SoftLabelsMaterializer(str(tmp_path)).pages(labels)["soft_labels.md"]
+    assert f"train: {table.counts['train']:,} rows" in page
+    assert f"The mean of train is that of {table.held['train']:,} rows" in page
     if method == "in_sample":
         assert share == pytest.approx(np.full(total, 0.5))
         return

@@ -9,7 +9,7 @@ import pytest
 
 from distillery.data.drift import ColumnDrift, DriftReport, SplitDrift
 from distillery.data.parts import LogFacts
-from distillery.evaluation import Comparison, Estimate
+from distillery.evaluation import Comparison, Estimate, WholeScores
 from distillery.evaluation.slices import Slice, SliceSearch
 from distillery.promotion import StagedModel
 from distillery.report.findings import conclude
@@ -400,6 +400,17 @@ def variants(sound: Report) -> Iterator[Report]:
     held = {"train": 50, "valid": 60, "test": 70}
     data = sound.data.model_copy(update={"log": log, "held": held})
     yield sound.model_copy(update={"data": data, "sampled": ("boosted",)})
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_table_of_all_test_rows_is_named_where_there_is_one(sound: Report, whole: bool) -> None:
+    """With three classes or more none is measured."""
+    every = WholeScores.model_validate(dict.fromkeys(WholeScores.model_fields, 1))
+    one = with_card(sound, "teacher", whole=every) if whole else sound
+    data = one.data.model_copy(update={"held": {"train": 50, "valid": 60, "test": 70}})
+    said = conclude(one.model_copy(update={"data": data}), ReportSpec(), Texts("en"))
+    (found,) = [finding for finding in said if finding.code == "measured_on_sample"]
+    assert ("in the table of the whole test split" in found.text) == whole
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -11,19 +11,11 @@ from typing import Any
 import pytest
 import yaml
 
-from distillery.data.drift import ColumnDrift, DriftReport, SplitDrift
 from distillery.evaluation import (
     COSTS,
     METRICS,
-    RANKING_METRICS,
     Agreement,
-    Estimate,
-    Ranking,
-    Scorecard,
 )
-from distillery.evaluation.importance import ColumnImportance, Importance
-from distillery.evaluation.slices import Slice, SliceSearch
-from distillery.evaluation.targets import TargetScore
 from distillery.promotion import StagedModel, Verdict
 from distillery.report import formats
 from distillery.report.findings import conclude
@@ -31,19 +23,16 @@ from distillery.report.model import (
     Finding,
     InheritedFacts,
     Report,
-    SearchFacts,
-    SelectionFacts,
     SoftLabelFacts,
-    StepFacts,
-    TrainingFacts,
 )
 from distillery.report.render import IllustratedReport, to_card, to_html, to_markdown, write_report
 from distillery.report.scene import Drawing
 from distillery.report.sections._tables import percent_interval
 from distillery.report.spec import ReportSpec
 from distillery.report.texts import LANGUAGES, Texts
-from distillery.students import Inherited, Selected, Trial
+from distillery.students import Inherited
 from tests.report.conftest import make_report
+from tests.report.rich import rich_report
 from tests.report.shown import shown_numbers, wrong_figures
 
 Make = Callable[..., Report]
@@ -59,100 +48,6 @@ ODD_NAMES = (
     "`c`",
 )
 DRAWING = Drawing("roc", "quality", "<svg xmlns='http://www.w3.org/2000/svg'/>", "2 of 3 rows")
-
-
-def ranking_of(card: Scorecard) -> Ranking:
-    """A ranking whose figures are some of the card's."""
-    metrics = dict(zip(RANKING_METRICS, card.quality.metrics.values(), strict=False))
-    minus = [dict(zip(RANKING_METRICS, one.values(), strict=False)) for one in (card.versus_teacher, card.lift)]
-    counted: dict[str, Any] = {"k": 10, "queries": 120, "left_out": 56, "relevant": ("yes",)}
-    return Ranking(metrics=metrics, versus_teacher=minus[0], lift=minus[1], **counted)
-
-
-def rich_report(make: Make, **changes: Any) -> Report:
-    """A report that has everything: slices, importance, drift, searches, selections, steps, histories."""
-    one = make(**changes)
-    column = one.table_schema.columns[0].name
-    rise = Estimate(value=0.0345, low=0.0123, high=0.0567)
-    found = Slice(
-        column=column,
-        lower=12.5,
-        rows=250,
-        share=0.1,
-        disagreement=0.2345,
-        disagreement_elsewhere=0.0456,
-        disagreement_p=0.0004,
-        loss_increase=rise,
-        loss_increase_elsewhere=-0.0012,
-        loss_p=0.0321,
-        calibration_ratio=1.2345,
-        teacher_calibration_ratio=None,
-        calibration_p=0.0004,
-    )
-    slices = SliceSearch(looked_at=77, least_rows=30, disagreeing=(found,), losing=(found,), miscalibrated=(found,))
-    importance = Importance(rows=900, columns=(ColumnImportance(name=column, mean=0.0789, rises=(0.07, 0.0878)),))
-    teacher, student, control = one.scorecards.cards
-    of_targets = [
-        {
-            f"{column} {n}": TargetScore.model_validate(card.model_dump(include=set(TargetScore.model_fields)))
-            for n in "01"
-        }
-        for card in (teacher, student, control)
-    ]
-    cards = (
-        teacher.model_copy(update={"importance": importance, "targets": of_targets[0]}),
-        student.model_copy(
-            update={
-                "slices": slices,
-                "importance": importance,
-                "versus_baseline": student.lift,
-                "versus_regular": student.lift,
-                "targets": of_targets[1],
-            }
-        ),
-        control.model_copy(update={"targets": of_targets[2]}),
-        control.model_copy(update={"role": "regular_teacher", "name": "big", "label": "regular teacher big"}),
-    )
-    cards = tuple(card.model_copy(update={"ranking": ranking_of(card)}) for card in cards)
-    moved = ColumnDrift(
-        column=column, method="Jensen-Shannon distance", kind="distance", score=0.234, threshold=0.1, drifted=True
-    )
-    gone = ColumnDrift(
-        column=column, part="missing", method="chi-square p", kind="p_value", score=3e-9, threshold=2e-3, drifted=True
-    )
-    rows: dict[str, Any] = {"rows": (2500, 6000), "of_rows": (2500, 9000)}
-    trials = (
-        Trial(number=1, params={"alpha": 0.05}, valid_log_loss=0.4011),
-        Trial(number=0, params={"alpha": 0.9}, valid_log_loss=None, refused="too large"),
-    )
-    return one.model_copy(
-        update={
-            "table_schema": one.table_schema.model_copy(update={"query": "customer"}),
-            "scorecards": one.scorecards.model_copy(update={"cards": cards, "prior_log_loss": 0.6543}),
-            "drift": DriftReport(splits=(SplitDrift(split="test", columns=(moved, gone), **rows),)),
-            "searches": (SearchFacts(name="small", chosen=1, trials=trials),),
-            "selections": (
-                SelectionFacts(name="small", among=8, columns=(Selected(column, 0.75), Selected("plan", 0.5))),
-            ),
-            "inherited": (
-                InheritedFacts(
-                    name=student.name,
-                    took=Inherited(asked="compressed", got="compressed", dimensions=3, hashed=("plan",)),
-                ),
-            ),
-            "training": (
-                TrainingFacts(
-                    role="student",
-                    name="small",
-                    history=(
-                        {"train_loss": 0.51, "valid_log_loss": 0.52},
-                        {"train_loss": 0.41, "valid_log_loss": 0.42},
-                    ),
-                ),
-            ),
-            "steps": (StepFacts(name="ingest", seconds=75.2, peak_memory_bytes=123_456_789, cached=True),),
-        }
-    )
 
 
 def cells(line: str) -> list[str]:
@@ -299,6 +194,13 @@ def test_every_metric_and_every_cost_of_every_model_is_there(report: Make) -> No
     assert list(quality) == [*titles, "Calibration ratio (best 1)"]
     assert list(costs) == [info.title for info in COSTS.values()]
     assert costs[COSTS["peak_memory_bytes"].title] == ["–"] * 3
+
+
+def test_metrics_are_explained_once(report: Make) -> None:
+    """Definitions are long; those of ranking metrics stand by themselves."""
+    page = to_html(rich_report(report))
+    assert page.count("What the metrics mean") == 1
+    assert page.count("What the ranking metrics mean") == 1
 
 
 def test_signs_of_percentages(report: Make) -> None:
@@ -518,6 +420,17 @@ def test_the_model_card_has_the_papers_nine_parts(report: Make) -> None:
         "Ethical considerations",
         "Caveats and recommendations",
     ]
+
+
+def test_the_model_card_says_which_rows_were_measured(report: Make) -> None:
+    """Those in memory, where more lie on disk; also where the student's kind could learn from no more."""
+    assert "in memory" not in to_card(report())
+    one = report(sampled=("small",))
+    data = one.data.model_copy(update={"held": {"train": 60, "valid": 70, "test": 80}})
+    card = to_card(one.model_copy(update={"data": data}))
+    assert "2,500 test rows" in card
+    assert "gates rest on the 80 test and 70 validation rows in memory" in card
+    assert "fitted on 60 of the training rows" in card
 
 
 def test_an_illustrated_report_comes_back(report: Make) -> None:

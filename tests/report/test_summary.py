@@ -50,6 +50,13 @@ def decided(report: Report, action: str, verdicts: tuple[str, ...] = ("worse",) 
     return report.model_copy(update={"verdict": verdict, "scorecards": scorecards})
 
 
+def test_the_headline_says_how_many_test_rows_were_measured(report: Make) -> None:
+    """Where more of them lie on disk."""
+    one = report()
+    data = one.data.model_copy(update={"held": {"train": 60, "valid": 70, "test": 80}})
+    assert "2,500 test rows (80 of them measured) · 2 columns" in summarize(one.model_copy(update={"data": data}))
+
+
 def test_the_headline_counts_rows_and_columns(report: Make) -> None:
     """Scenario, rows per split, columns by kind."""
     assert summarize(report()).splitlines()[0] == (

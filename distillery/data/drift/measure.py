@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
+
 from distillery.data.drift.page import draw_page
-from distillery.data.drift.pairs import DISTANCES, Pair, pair_up, sample
+from distillery.data.drift.pairs import DISTANCES, Pair, as_in_log, pair_up, sample
 from distillery.data.drift.report import ColumnDrift, Drift, DriftReport, SplitDrift
 from distillery.data.drift.stattests import compare, quiet, stat_test
 from distillery.data.table import Split, Table
@@ -24,7 +26,8 @@ def measure_drift(table: Table, *, seed: int = 0) -> Drift:
 
     Evidently measures: some thousand rows by distance (Wasserstein over the training standard deviation,
     Jensen-Shannon for categories, drifted from 0.1 on), fewer by test (Kolmogorov-Smirnov, chi-square), at a level of
-    0.01 over all tests of a split. Rows count alike, whatever their weight or group.
+    0.01 over all tests of a split. Rows count alike, whatever their weight or group; where a log dropped negative
+    training rows, as large a share of the positive ones is left out here.
 
     Args:
         table: valid, all three splits with rows.
@@ -32,7 +35,8 @@ def measure_drift(table: Table, *, seed: int = 0) -> Drift:
     """
     columns = len(table.schema.columns) + 1
     most = min(MOST_ROWS, max(LEAST_ROWS, MOST_CELLS // columns))
-    frames = {name: sample(table.split(name), most, seed) for name in ("train", *COMPARED)}
+    train = as_in_log(table, np.random.default_rng([seed, 1]))
+    frames = {"train": sample(train, most, seed)} | {name: sample(table.split(name), most, seed) for name in COMPARED}
     pairs = {name: list(pair_up(table.schema, frames["train"], frames[name])) for name in COMPARED}
     splits = {
         name: SplitDrift(
@@ -43,7 +47,7 @@ def measure_drift(table: Table, *, seed: int = 0) -> Drift:
         )
         for name in COMPARED
     }
-    page, shown = _page(splits["test"], pairs["test"])
+    page, shown = _page(splits["test"], pairs["test"], thinned=len(train) < table.held["train"])
     return Drift(DriftReport(splits=tuple(splits.values()), shown=shown), page)
 
 
@@ -71,7 +75,7 @@ def _score(pair: Pair, level: float) -> ColumnDrift:
     )
 
 
-def _page(split: SplitDrift, pairs: Sequence[Pair]) -> tuple[str, tuple[str, ...]]:
+def _page(split: SplitDrift, pairs: Sequence[Pair], *, thinned: bool = False) -> tuple[str, tuple[str, ...]]:
     """Draw the pairs that drifted most; return the page and the columns on it."""
     there = [i for i, pair in enumerate(pairs) if not pair.empty]
     ranked = sorted(there, key=lambda i: -split.columns[i].excess)[:SHOWN]
@@ -81,5 +85,7 @@ def _page(split: SplitDrift, pairs: Sequence[Pair]) -> tuple[str, tuple[str, ...
         f" {all_[1]:,} rows): {len(split.drifted)} of {len(pairs)} comparisons drifted. Shown, the furthest first:"
         f" {len(ranked)}."
     )
+    if thinned:
+        note += " Of training, positive rows are left out as negative ones were when the log was read."
     page = draw_page([pairs[i] for i in ranked], [split.columns[i].threshold for i in ranked], note)
     return page, tuple(dict.fromkeys(pairs[i].column for i in ranked))

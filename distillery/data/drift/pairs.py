@@ -11,6 +11,7 @@ import pandas as pd
 
 from distillery.data.drift.report import Part
 from distillery.data.schema import LARGEST, Schema, as_numeric, as_text
+from distillery.data.table import Table
 from distillery.data.text import words_of
 
 Method = Literal["wasserstein", "jensenshannon", "ks", "homogeneity"]
@@ -121,6 +122,19 @@ def _pooled(train: pd.Series, other: pd.Series) -> tuple[pd.Series, pd.Series]:
     while rest in kept:
         rest += "′"
     return train.where(train.isin(kept), rest), other.where(other.isin(kept), rest)
+
+
+def as_in_log(table: Table, rng: np.random.Generator) -> pd.DataFrame:
+    """Return training rows distributed as the log's, of whose negative ones some may have been dropped.
+
+    As large a share of the positive rows is left out: a draw by weight would repeat rows, and tests take
+    repeated rows for evidence.
+    """
+    train, facts = table.split("train"), None if table.parts is None else table.parts.facts
+    if facts is None or not facts.dropped_negatives:
+        return train
+    positive = (train[table.schema.target] == table.schema.classes[-1]).to_numpy()
+    return train[~positive | (rng.random(len(train)) >= facts.dropped_negatives / facts.negatives)]
 
 
 def sample(frame: pd.DataFrame, most: int, seed: int) -> pd.DataFrame:

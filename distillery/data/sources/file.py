@@ -50,6 +50,7 @@ class FileSpec(Spec):
         time: orders the rows; the latest become the test split.
         weight: row weights.
         query: rows are ranked within one value of it, such as a user: it gives ranking metrics and is no feature.
+            Without a group, intervals of all metrics resample the rows of a query together.
         privileged: columns the teacher may use and the student may not.
         numeric, categorical: overrides of the inferred column kinds.
         text: columns that are read word by word; hashed TF-IDF for teachers, a short list of terms for students.

@@ -69,7 +69,7 @@ class MovieLensSpec(BuiltInSpec):
 
     Attributes:
         interest: ``binary``, whether a film gets 4 stars or more; or ``ratings``, how many stars: 1 to 5,
-            half stars rounded up.
+            half stars rounded down (but 0.5 to 1), so that 4 or more is the interest of ``binary``.
     """
 
     kind: Literal["movielens"] = "movielens"
@@ -122,8 +122,13 @@ def with_history(ratings: pd.DataFrame) -> pd.DataFrame:
     columns = {**_item(ratings), **_statistics(ratings)}
     columns[GROUP] = _groups(ratings, columns["user_ratings"], columns["user_mean"])
     rating = ratings["rating"]
-    columns |= {"liked": (rating >= LIKED).astype(int), "stars": np.ceil(rating).astype(int), "rating": rating}
+    columns |= {"liked": (rating >= LIKED).astype(int), "stars": _whole(rating), "rating": rating}
     return pd.DataFrame({**columns, "userId": ratings["userId"], "timestamp": ratings["timestamp"]})
+
+
+def _whole(rating: pd.Series) -> pd.Series:
+    whole: pd.Series = np.floor(rating).clip(lower=1).astype(int)
+    return whole
 
 
 def _item(ratings: pd.DataFrame) -> dict[str, pd.Series]:

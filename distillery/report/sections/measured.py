@@ -41,7 +41,6 @@ def quality(writer: Writer) -> Section:
         Paragraph(texts("report.prior", loss=formats.number(prior)), "note") if prior is not None else None,
         definitions(writer, "metric", (texts("calibration_ratio.title"), texts("calibration_ratio.definition"))),
         *_whole(writer),
-        definitions(writer, "metric"),
         *per_target(writer),
         Heading(texts("report.versus_teacher")),
         compared(writer, "versus_teacher"),

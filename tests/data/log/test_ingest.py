@@ -15,11 +15,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from distillery.data import Table
+from distillery.data.drift import measure_drift
 from distillery.data.log.intake import Sample
 from distillery.data.parts import SPLITS
 from distillery.data.sources.parquet_log import ParquetLogSpec
 from distillery.data.validation import ValidationSpec, validate_table
 from distillery.errors import DataError
+from distillery.report.model import DataFacts
 
 ROWS = 4_000
 Load = Callable[..., Table]
@@ -144,6 +146,17 @@ def test_dropped_negatives_leave_probabilities_true(log: pd.DataFrame, load: Loa
     assert np.average(positive, weights=weight) == pytest.approx(whole["click"].mean(), abs=0.02)
     assert table.counts["test"] == 400
     assert table.rows("test").weights.tolist() == [1.0] * 400  # type: ignore[union-attr]
+
+
+def test_dropped_negatives_are_no_drift(log: pd.DataFrame, load: Load) -> None:
+    """Shares of classes are by weight, and the target is compared as it is distributed in the log."""
+    table = load(log.drop(columns="row"), keep_negatives=0.25)
+    drift = measure_drift(table)
+    assert [column.drifted for column in drift.report.of("test") if column.column == "click"] == [False]
+    assert "positive rows are left out as negative ones were" in drift.page
+    shares = DataFacts.of(table).classes["train"]
+    assert shares[1] == pytest.approx(log["click"].mean(), abs=0.05)
+    assert table.rows("train").labels.mean() > 0.4
 
 
 def test_negatives_are_known_by_the_positive_class(log: pd.DataFrame, load: Load) -> None:
