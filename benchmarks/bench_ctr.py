@@ -43,6 +43,7 @@ STUDENT = {
     "inherit": "compressed",
     "alpha": 0.9,
     "widths": [64, 32],
+    "features": {"at_most": 15, "method": "permutation"},  # reading text is most of what a small network costs
     "most_ids": 2_000,
     "buckets": 500,
     "epochs": 2,
