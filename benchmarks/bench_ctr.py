@@ -28,7 +28,7 @@ from distillery.data.sources import AvazuSpec
 from distillery.teachers import LightGBMSpec, MLPTeacherSpec, TeacherKind
 
 ROOT = Path(__file__).resolve().parents[1]
-LOG = {"min_count": 20, "buckets": 1_000, "sample": 200_000}
+LOG = {"min_count": 100, "buckets": 1_000, "sample": 200_000}
 TEACHER = {
     "kind": "deepfm",
     "embedding": 16,
