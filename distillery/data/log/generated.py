@@ -10,10 +10,9 @@ import numpy as np
 import pyarrow as pa
 
 from distillery.data.log.bad_rows import BadRows
-from distillery.data.log.reading import CHUNK_ROWS, regroup
+from distillery.data.log.reading import CHUNK_ROWS, known, regroup
 from distillery.data.log.truth import DAYS, HOURS, Draw, Truth, traffic
 from distillery.data.log.values import CATEGORY
-from distillery.errors import DataError, did_you_mean, shortlist
 
 BLOCK_ROWS = 1 << 16  # each block has its own randomness: rows are the same whatever the chunks
 PROBABILITY = "probability"
@@ -56,13 +55,7 @@ class GeneratedLog:
         return pa.schema([(name, TYPES.get(name, CATEGORY)) for name in COLUMNS])
 
     def chunks(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
-        known = [*COLUMNS, PROBABILITY]
-        for name in columns or ():
-            if name not in known:
-                raise DataError(
-                    f"column {name!r} is not in the generated log{did_you_mean(name, known) or ';'}"
-                    f" The columns are {shortlist(known, 40)}"
-                )
+        known(columns, [*COLUMNS, PROBABILITY], "column {} is not in the generated log")
         self.bad = BadRows(0, where="the generated log")
         names = COLUMNS if columns is None else columns
         blocks = (self._block(i, names) for i in range(-(-self.rows // BLOCK_ROWS)))

@@ -10,10 +10,9 @@ import pyarrow as pa
 
 from distillery.data.build import Roles
 from distillery.data.log.bad_rows import BadRows
-from distillery.data.log.reading import LogFile
+from distillery.data.log.reading import LogFile, known
 from distillery.data.log.values import number_column, text_column
 from distillery.data.schema import ColumnKind
-from distillery.errors import DataError, did_you_mean, shortlist
 
 
 @final
@@ -96,14 +95,7 @@ class LogReader:
                 return
 
     def _known(self, columns: Sequence[str] | None) -> list[str]:
-        known = self.columns
-        for name in columns or ():
-            if name not in known:
-                raise DataError(
-                    f"column {name!r} is not in the log{did_you_mean(name, known) or ';'}"
-                    f" The columns are {shortlist(known, 60)}"
-                )
-        return known if columns is None else list(columns)
+        return known(columns, self.columns, "column {} is not in the log")
 
     def _of(self, name: str) -> str:
         return self.made[name].of if name in self.made else name

@@ -96,7 +96,7 @@ class TextLog:
 
     def chunks(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
         schema = self.schema
-        names = _known(columns, schema.names, self.path)
+        names = known(columns, schema.names, f"{self.path}: column {{}} is missing")
         self.bad = BadRows(self._max_bad_rows, where=str(self.path), header=self.header)
         with _reading(self.path, "a text table in UTF-8 (gzipped or not)", self.bad):
             yield from self.bad.checked(regroup(self._batches(schema, names), self._chunk_rows))
@@ -153,7 +153,7 @@ class ParquetLog:
 
     def chunks(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
         dataset = self._dataset()
-        names = _known(columns, dataset.schema.names, self.path)
+        names = known(columns, dataset.schema.names, f"{self.path}: column {{}} is missing")
         self.bad = BadRows(self._max_bad_rows, where=str(self.path))
         with _reading(self.path, "Parquet or a folder of Parquet files", self.bad):
             yield from self.bad.checked(regroup(_parquet_batches(dataset, names), self._chunk_rows))
@@ -212,14 +212,22 @@ def _one_piece(tables: list[pa.Table]) -> pa.Table:
     return pa.concat_tables(tables).unify_dictionaries().combine_chunks()
 
 
-def _known(columns: Sequence[str] | None, names: list[str], path: Path) -> list[str]:
+def known(columns: Sequence[str] | None, names: Sequence[str], absent: str) -> list[str]:
+    """Return the columns named, or all of a log's.
+
+    Args:
+        columns: those named; None for all.
+        names: all that there are.
+        absent: what is said of one that is not there; ``{}`` stands for it.
+
+    Raises:
+        DataError: one is not there.
+    """
     for name in columns or ():
         if name not in names:
-            raise DataError(
-                f"{path}: column {name!r} is missing{did_you_mean(name, names) or ';'}"
-                f" The columns are {shortlist(names, 60)}"
-            )
-    return names if columns is None else list(columns)
+            said = absent.replace("{}", repr(name))
+            raise DataError(f"{said}{did_you_mean(name, names) or ';'} The columns are {shortlist(names, 60)}")
+    return list(names if columns is None else columns)
 
 
 def _refuse_absent(path: Path) -> None:

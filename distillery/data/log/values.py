@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -107,11 +109,7 @@ def numbers_or_missing(values: pa.ChunkedArray) -> np.ndarray:
     >>> numbers_or_missing(pa.chunked_array([["-2", "x", None]])).tolist()
     [True, False, True]
     """
-    coded = _coded(values)
-    read = pd.to_numeric(coded.dictionary.to_pandas(), errors="coerce").to_numpy(np.float64, na_value=np.nan)
-    indices = coded.indices.fill_null(len(read)).to_numpy(zero_copy_only=False)
-    good: np.ndarray = np.append(np.isfinite(read), True)[indices]
-    return good
+    return _each(values, np.isfinite, True)
 
 
 def whole_numbers(values: pa.ChunkedArray) -> np.ndarray:
@@ -120,8 +118,16 @@ def whole_numbers(values: pa.ChunkedArray) -> np.ndarray:
     >>> whole_numbers(pa.chunked_array([["14102100", "x", None]])).tolist()
     [14102100, -1, -1]
     """
+
+    def whole(read: np.ndarray) -> np.ndarray:
+        return np.where((read >= 0) & (read == np.floor(read)) & (read < 2**53), read, -1).astype(np.int64)
+
+    return _each(values, whole, -1)
+
+
+def _each(values: pa.ChunkedArray, of: Callable[[np.ndarray], np.ndarray], missing: int | bool) -> np.ndarray:
+    """Return a function of each value as a number ``(n,)``, found once for each spelling; NaN is none."""
     coded = _coded(values)
     read = pd.to_numeric(coded.dictionary.to_pandas(), errors="coerce").to_numpy(np.float64, na_value=np.nan)
-    whole = np.where((read >= 0) & (read == np.floor(read)) & (read < 2**53), read, -1).astype(np.int64)
-    indices = coded.indices.fill_null(len(whole)).to_numpy(zero_copy_only=False)
-    return np.asarray(np.append(whole, -1)[indices])
+    indices = coded.indices.fill_null(len(read)).to_numpy(zero_copy_only=False)
+    return np.asarray(np.append(of(read), missing)[indices])

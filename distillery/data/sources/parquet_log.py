@@ -13,11 +13,11 @@ from pydantic import model_validator
 
 from distillery.data.build import Roles
 from distillery.data.log.reader import LogReader
-from distillery.data.log.reading import ParquetLog
+from distillery.data.log.reading import ParquetLog, known
 from distillery.data.log.spec import LogFileSpec
 from distillery.data.log.values import infer_log_kind
 from distillery.data.schema import ColumnKind, Label
-from distillery.errors import DataError, did_you_mean, shortlist
+from distillery.errors import DataError, shortlist
 
 
 class ParquetLogSpec(LogFileSpec):
@@ -75,7 +75,8 @@ class ParquetLogSpec(LogFileSpec):
     def reader(self) -> LogReader:
         file = ParquetLog(Path(self.path), chunk_rows=self.chunk_rows, max_bad_rows=self.max_bad_rows)
         roles, schema = self.roles, file.schema
-        self._refuse_unknown(schema.names)
+        named = [*roles.named, *([self.split.column] if self.split.column else [])]
+        known(named, schema.names, f"{self.path}: column {{}} is not in the log")
         apart = {roles.target, roles.group, roles.time, roles.weight, self.split.column, *roles.drop}
         kinds = {
             field.name: roles.kinds.get(field.name) or infer_log_kind(field)
@@ -86,14 +87,6 @@ class ParquetLogSpec(LogFileSpec):
             raise DataError(f"{self.path}: a log must have at least one feature column, got none")
         needs = tuple(name for name in (roles.target, roles.time) if name is not None)
         return LogReader(file, roles, kinds, {}, _without_gaps, needs, self.rows, self.split.column)
-
-    def _refuse_unknown(self, known: list[str]) -> None:
-        for name in [*self.roles.named, *([self.split.column] if self.split.column else [])]:
-            if name not in known:
-                raise DataError(
-                    f"{self.path}: column {name!r} is not in the log{did_you_mean(name, known) or ';'}"
-                    f" The columns are {shortlist(known, 60)}"
-                )
 
 
 def _without_gaps(chunk: pa.Table) -> pa.Array:
