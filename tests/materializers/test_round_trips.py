@@ -60,6 +60,17 @@ def validation_report() -> ValidationReport:
     return ValidationReport(results=(held,), rows=240, columns=4)
 
 
+def on_disk():
+    """A log and its soft labels, most of which lie in files."""
+    log = CtrLogSpec(rows=2_000, chunk_rows=300, sample=200).load(0)
+    constant = DeepFMSpec(epochs=1, widths=(4,)).fit(log.rows("train"), log.rows("valid"), log.schema, seed=0)
+    in_sample = SoftLabelsSpec(method="in_sample")
+    return {
+        "TableMaterializer on disk": log,
+        "SoftLabelsMaterializer on disk": generate_soft_labels(log, constant, lambda *_: constant, in_sample, seed=0),
+    }
+
+
 @pytest.fixture(scope="module")
 def artifacts(tmp_path_factory):
     """One artifact of every type, made as the steps make them."""
@@ -106,12 +117,8 @@ def artifacts(tmp_path_factory):
         verdict=verdict,
         origin=Origin(created="2026-01-01", run="r", git_commit=None, versions={}, settings={}),
     )
-    log = CtrLogSpec(rows=2_000, chunk_rows=300, sample=200).load(0)
-    constant = DeepFMSpec(epochs=1, widths=(4,)).fit(log.rows("train"), log.rows("valid"), log.schema, seed=0)
-    in_sample = SoftLabelsSpec(method="in_sample")
     return {
-        "TableMaterializer on disk": log,
-        "SoftLabelsMaterializer on disk": generate_soft_labels(log, constant, lambda *_: constant, in_sample, seed=0),
+        **on_disk(),
         "TableMaterializer": table,
         "SoftLabelsMaterializer": labels,
         "TeacherMaterializer": teacher,
