@@ -21,6 +21,7 @@ from distillery.data.saved import digest
 
 Split = Literal["train", "valid", "test"]
 SPLITS: tuple[Split, ...] = ("train", "valid", "test")
+PIECE_ROWS = 1 << 15  # small beside a day of a log: a few pieces of anywhere, shuffled, are like all rows
 PART = "part-"  # begins the name of every file that is read in parts
 KEPT, FACTS = "kept.safetensors", "log.json"
 
@@ -50,6 +51,24 @@ class LogFacts(BaseModel):
 
 @final
 @dataclass(frozen=True)
+class Piece:
+    """Rows that are read at once.
+
+    Attributes:
+        file: of its split, from 0.
+        group: the file's row group.
+        start: position of the first row among its split's.
+        rows: how many.
+    """
+
+    file: int
+    group: int
+    start: int
+    rows: int
+
+
+@final
+@dataclass(frozen=True)
 class Parts:
     """All rows of a table, on disk.
 
@@ -71,13 +90,24 @@ class Parts:
         """Return how many rows a split has."""
         return sum(self.rows[split])
 
-    def start(self, split: Split, file: int) -> int:
-        """Return the position of a file's first row among its split's."""
-        return sum(self.rows[split][:file])
+    @cached_property
+    def pieces(self) -> dict[Split, list[Piece]]:
+        """What each split is read in, in order."""
+        return {split: self._pieces(split) for split in SPLITS}
 
-    def read(self, split: Split, file: int) -> pd.DataFrame:
-        """Read one file; text columns are pandas categories."""
-        frame: pd.DataFrame = pq.read_table(self.folder / part_name(split, file)).to_pandas()
+    def _pieces(self, split: Split) -> list[Piece]:
+        pieces, start = [], 0
+        for file in range(len(self.rows[split])):
+            about = pq.read_metadata(self.folder / part_name(split, file))
+            for group in range(about.num_row_groups):
+                pieces.append(Piece(file, group, start, about.row_group(group).num_rows))
+                start += pieces[-1].rows
+        return pieces
+
+    def read(self, split: Split, piece: Piece) -> pd.DataFrame:
+        """Read a piece; text columns are pandas categories."""
+        with pq.ParquetFile(self.folder / part_name(split, piece.file)) as file:
+            frame: pd.DataFrame = file.read_row_group(piece.group).to_pandas()
         return frame
 
     @property

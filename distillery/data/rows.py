@@ -9,7 +9,7 @@ from typing import final
 import numpy as np
 import pandas as pd
 
-from distillery.data.parts import Parts, Split
+from distillery.data.parts import Parts, Piece, Split
 from distillery.data.schema import Schema
 
 
@@ -85,7 +85,7 @@ class Fold:
 @final
 @dataclass(frozen=True)
 class Stream:
-    """A split's rows, or those of a fold of them, read file by file.
+    """A split's rows, or those of a fold of them, read piece by piece.
 
     Attributes:
         parts: the files.
@@ -100,7 +100,7 @@ class Stream:
     fold: Fold | None = None
 
     def __len__(self) -> int:
-        return sum(len(self.positions(file)) for file in self.files) if self.fold else self.total
+        return sum(len(self.positions(piece)) for piece in self.pieces) if self.fold else self.total
 
     @property
     def total(self) -> int:
@@ -108,34 +108,32 @@ class Stream:
         return self.parts.count(self.split)
 
     @property
-    def files(self) -> list[int]:
-        """The numbers of the files that hold some of the rows."""
-        all_ = range(len(self.parts.rows[self.split]))
-        return [file for file in all_ if self.fold is None or len(self.positions(file))]
+    def pieces(self) -> list[Piece]:
+        """Those that hold some of the rows, in order."""
+        return [piece for piece in self.parts.pieces[self.split] if self.fold is None or len(self.positions(piece))]
 
-    def positions(self, file: int) -> np.ndarray:
-        """Return where the rows of a file stand among all of the split's ``(m,)``."""
-        start, n = self.parts.start(self.split, file), self.parts.rows[self.split][file]
-        positions = np.arange(start, start + n)
+    def positions(self, piece: Piece) -> np.ndarray:
+        """Return where the rows of a piece stand among all of the split's ``(m,)``."""
+        positions = np.arange(piece.start, piece.start + piece.rows)
         return positions if self.fold is None else positions[self.fold.holds(positions, self.total)]
 
-    def read(self, file: int) -> Rows:
-        """Read the rows of one file; text columns are pandas categories.
+    def read(self, piece: Piece) -> Rows:
+        """Read the rows of a piece; text columns are pandas categories.
 
         Raises:
             DataError: a target value is missing or none of the classes.
         """
-        frame = self.parts.read(self.split, file)
+        frame = self.parts.read(self.split, piece)
         if self.fold is not None:
-            frame = frame.iloc[self.positions(file) - self.parts.start(self.split, file)]
+            frame = frame.iloc[self.positions(piece) - piece.start]
         schema = self.schema
         weights = None if schema.weight is None else frame[schema.weight].to_numpy(np.float64)
         return Rows(frame[schema.names].reset_index(drop=True), schema.encode_labels(frame[schema.target]), weights)
 
     def __iter__(self) -> Iterator[tuple[np.ndarray, Rows]]:
-        """Yield the positions and the rows of each file, in order."""
-        for file in self.files:
-            yield self.positions(file), self.read(file)
+        """Yield the positions and the rows of each piece, in order."""
+        for piece in self.pieces:
+            yield self.positions(piece), self.read(piece)
 
     def folded(self, number: int, of: int, *, inside: bool) -> Stream:
         """Return the rows of one of K folds, or all others."""

@@ -147,7 +147,7 @@ def _streamed(
     logits: dict[Split, np.ndarray],
     progress: Callable[[str], None],
 ) -> SoftLabels:
-    """Label all training rows of a table on disk, file by file."""
+    """Label all training rows of a table on disk, piece by piece."""
     stream = train.stream
     assert stream is not None, "asked for what is on disk"
     if spec.method == "cross_fitted" and table.schema.group is not None:
