@@ -28,11 +28,11 @@ from distillery.data.sources import AvazuSpec
 from distillery.teachers import LightGBMSpec, MLPTeacherSpec, TeacherKind
 
 ROOT = Path(__file__).resolve().parents[1]
-LOG = {"min_count": 100, "buckets": 1_000, "sample": 200_000}
+LOG = {"min_count": 500, "buckets": 10, "sample": 200_000}
 TEACHER = {
     "kind": "deepfm",
-    "embedding": 16,
-    "widths": [400, 200],
+    "embedding": 8,
+    "widths": [512, 256],
     "epochs": 1,
     "batch_size": 4_096,
     "weight_decay": 0.0,  # more of either costs ROC AUC here
@@ -44,8 +44,9 @@ STUDENT = {
     "alpha": 0.9,
     "widths": [64, 32],
     "features": {"at_most": 15, "method": "permutation"},  # reading text is most of what a small network costs
+    "embedding": 4,
     "most_ids": 2_000,
-    "buckets": 500,
+    "buckets": 10,
     "epochs": 2,
     "batch_size": 4_096,
     "weight_decay": 0.0,

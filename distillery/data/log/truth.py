@@ -14,7 +14,7 @@ import numpy as np
 
 BASE_RATE = 0.17
 FIRST_SD, PAIRS_SD = 1.05, 0.65  # of log odds, over rows
-RANK = 4  # of the interactions
+RANK = 2  # of the interactions
 DAYS, HOURS = 10, 24
 SKEW = 3  # rank = n * u ** SKEW: a value's popularity falls with the (1 - 1 / SKEW)-th power of its rank
 HALF_COUNT = 4_000  # a value of so many rows differs from its group by half the variance it could have
@@ -25,7 +25,7 @@ APP_SHARE, ROAMING = 0.36, 0.1
 @final
 @dataclass(frozen=True)
 class Sizes:
-    """How many different values a log of so many rows has."""
+    """How many different values a log of so many rows has: few enough for the rows to tell what each one does."""
 
     sites: int
     apps: int
@@ -38,17 +38,17 @@ class Sizes:
         """Return the sizes that belong to a log's length.
 
         >>> Sizes.of(5_000_000)
-        Sizes(sites=625, apps=1000, ads=333, models=1000, users=312500)
+        Sizes(sites=208, apps=333, ads=111, models=333, users=312500)
         """
 
         def about(per: int, least: int, most: int) -> int:
             return min(max(rows // per, least), most)
 
         return cls(
-            sites=about(8_000, 100, 5_000),
-            apps=about(5_000, 100, 8_000),
-            ads=about(15_000, 100, 2_600),
-            models=about(5_000, 100, 8_000),
+            sites=about(24_000, 100, 5_000),
+            apps=about(15_000, 100, 8_000),
+            ads=about(45_000, 100, 2_600),
+            models=about(15_000, 100, 8_000),
             users=max(rows // 16, 1_000),
         )
 
@@ -70,9 +70,9 @@ class Draw:
 
 
 class _Levels:
-    """Values in groups: each has a weight and a vector, made of its groups' and its own.
+    """Values in groups: each has a weight, made of its groups' and its own, and its groups' vector.
 
-    Vectors are nearly those of the groups: pairs of ids are too rare to be learnt, pairs of groups are not.
+    Pairs of ids are too rare to be learnt, pairs of groups are not.
     Their mean over rows is 0, so that interactions have no part that weights could take over.
     """
 
@@ -88,14 +88,13 @@ class _Levels:
         Args:
             rng: the randomness.
             groups: of each level above, the group of each value ``(n,)``, and its shares of the variance of weights
-                and of vectors, in [0, 1]; the values themselves have what is left.
+                and of vectors, in [0, 1]; the values themselves have what is left of the weights.
             popularity: share of each value in the rows, ``(n,)``.
             rows: how many; values rarely seen differ little from their group.
         """
         own = _spread(popularity * rows)
-        rest = [1 - sum(shares) for shares in zip(*(group[1:] for group in groups), strict=True)]
-        self.weight = np.sqrt(rest[0]) * own * rng.normal(size=len(own))
-        vector = np.sqrt(rest[1]) * own[:, None] * rng.normal(size=(len(own), RANK))
+        self.weight = np.sqrt(1 - sum(weights for _, weights, _ in groups)) * own * rng.normal(size=len(own))
+        vector = np.zeros((len(own), RANK))
         for group, weights, vectors in groups:
             n = int(group.max()) + 1
             self.weight += np.sqrt(weights) * rng.normal(size=n)[group]
@@ -141,17 +140,17 @@ class Truth:
     def _effects(self, rng: np.random.Generator) -> None:
         s, n = self.sizes, self.rows
         places = [
-            (np.append(self.site_category, 24 + self.app_category), 0.5, 0.9),
+            (np.append(self.site_category, 24 + self.app_category), 0.5, 1.0),
             (np.append(self.site_domain, s.sites + self.app_domain), 0.1, 0.0),
         ]
         seen = np.append((1 - APP_SHARE) * popularity(s.sites), APP_SHARE * popularity(s.apps))
         self.places = _Levels(rng, places, seen, n)
-        ads = [(self.ad_advertiser, 0.5, 0.7), (self.ad_campaign, 0.3, 0.2)]
+        ads = [(self.ad_advertiser, 0.5, 0.8), (self.ad_campaign, 0.3, 0.2)]
         self.ads = _Levels(rng, ads, popularity(s.ads), n)
         users = popularity(s.users)
         models = np.bincount(self.user_model, users, s.models)
-        self.models = _Levels(rng, [(self.model_type, 0.3, 0.9)], models, n)
-        self.hours = _Levels(rng, [(np.arange(HOURS) // 4, 0.8, 0.8)], traffic(), n)
+        self.models = _Levels(rng, [(self.model_type, 0.3, 1.0)], models, n)
+        self.hours = _Levels(rng, [(np.arange(HOURS) // 4, 0.8, 1.0)], traffic(), n)
         self.address_weight = _spread(users * n) * rng.normal(size=s.users)
         self.banner_weight, self.connection_weight = rng.normal(size=7), rng.normal(size=4)
 
