@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Literal, final
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field
 from safetensors.numpy import load as load_arrays
@@ -52,7 +53,7 @@ class LogFacts(BaseModel):
 @final
 @dataclass(frozen=True)
 class Piece:
-    """Rows that are read at once.
+    """Neighbouring rows, the least that is read.
 
     Attributes:
         file: of its split, from 0.
@@ -104,11 +105,14 @@ class Parts:
                 start += pieces[-1].rows
         return pieces
 
-    def read(self, split: Split, piece: Piece) -> pd.DataFrame:
-        """Read a piece; text columns are pandas categories."""
-        with pq.ParquetFile(self.folder / part_name(split, piece.file)) as file:
-            frame: pd.DataFrame = file.read_row_group(piece.group).to_pandas()
+    def read(self, split: Split, pieces: Sequence[Piece]) -> pd.DataFrame:
+        """Read some pieces, one after the other; text columns are pandas categories."""
+        frame: pd.DataFrame = pa.concat_tables([self._read(split, piece) for piece in pieces]).to_pandas()
         return frame
+
+    def _read(self, split: Split, piece: Piece) -> pa.Table:
+        with pq.ParquetFile(self.folder / part_name(split, piece.file)) as file:
+            return file.read_row_group(piece.group)
 
     @property
     def paths(self) -> dict[str, Path]:

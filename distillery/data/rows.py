@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import final
 
@@ -11,6 +11,8 @@ import pandas as pd
 
 from distillery.data.parts import Parts, Piece, Split
 from distillery.data.schema import Schema
+
+LOAD_ROWS = 1 << 18  # that are read at once
 
 
 @final
@@ -85,7 +87,7 @@ class Fold:
 @final
 @dataclass(frozen=True)
 class Stream:
-    """A split's rows, or those of a fold of them, read piece by piece.
+    """A split's rows, or those of a fold of them, some pieces read at once.
 
     Attributes:
         parts: the files.
@@ -100,7 +102,7 @@ class Stream:
     fold: Fold | None = None
 
     def __len__(self) -> int:
-        return sum(len(self.positions(piece)) for piece in self.pieces) if self.fold else self.total
+        return len(self.positions(self.pieces)) if self.fold else self.total
 
     @property
     def total(self) -> int:
@@ -110,31 +112,49 @@ class Stream:
     @property
     def pieces(self) -> list[Piece]:
         """Those that hold some of the rows, in order."""
-        return [piece for piece in self.parts.pieces[self.split] if self.fold is None or len(self.positions(piece))]
+        return [piece for piece in self.parts.pieces[self.split] if len(self.positions([piece]))]
 
-    def positions(self, piece: Piece) -> np.ndarray:
-        """Return where the rows of a piece stand among all of the split's ``(m,)``."""
-        positions = np.arange(piece.start, piece.start + piece.rows)
+    @staticmethod
+    def loads(pieces: Sequence[Piece]) -> list[list[Piece]]:
+        """Return pieces as they are read at once, in their order: at most `LOAD_ROWS` rows, but at least one piece."""
+        loads: list[list[Piece]] = []
+        rows = LOAD_ROWS
+        for piece in pieces:
+            rows += piece.rows
+            if rows > LOAD_ROWS:
+                loads.append([])
+                rows = piece.rows
+            loads[-1].append(piece)
+        return loads
+
+    def positions(self, pieces: Sequence[Piece]) -> np.ndarray:
+        """Return where the rows of some pieces stand among all of the split's ``(m,)``."""
+        positions = all_positions(pieces)
         return positions if self.fold is None else positions[self.fold.holds(positions, self.total)]
 
-    def read(self, piece: Piece) -> Rows:
-        """Read the rows of a piece; text columns are pandas categories.
+    def read(self, pieces: Sequence[Piece]) -> Rows:
+        """Read the rows of some pieces; text columns are pandas categories.
 
         Raises:
             DataError: a target value is missing or none of the classes.
         """
-        frame = self.parts.read(self.split, piece)
+        frame = self.parts.read(self.split, pieces)
         if self.fold is not None:
-            frame = frame.iloc[self.positions(piece) - piece.start]
+            frame = frame[self.fold.holds(all_positions(pieces), self.total)]
         schema = self.schema
         weights = None if schema.weight is None else frame[schema.weight].to_numpy(np.float64)
         return Rows(frame[schema.names].reset_index(drop=True), schema.encode_labels(frame[schema.target]), weights)
 
     def __iter__(self) -> Iterator[tuple[np.ndarray, Rows]]:
-        """Yield the positions and the rows of each piece, in order."""
-        for piece in self.pieces:
-            yield self.positions(piece), self.read(piece)
+        """Yield positions and rows, as many at once as are read, in order."""
+        for load in self.loads(self.pieces):
+            yield self.positions(load), self.read(load)
 
     def folded(self, number: int, of: int, *, inside: bool) -> Stream:
         """Return the rows of one of K folds, or all others."""
         return replace(self, fold=Fold(number, of, inside))
+
+
+def all_positions(pieces: Sequence[Piece]) -> np.ndarray:
+    """Return the position of each row of some pieces among all of the split's ``(m,)``."""
+    return np.concatenate([np.arange(piece.start, piece.start + piece.rows) for piece in pieces] or [np.empty(0, int)])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import reduce
 from typing import final
 
 import numpy as np
@@ -16,12 +15,10 @@ from distillery.data.rows import Stream
 from distillery.networks.reading import Reading
 from distillery.networks.training import Batches
 
-LOAD_ROWS = 1 << 18  # that lie in memory at once; as many are read ahead
-
 
 @final
 class Streamed:
-    """In place of `Batches`: pieces from anywhere in the log are loaded together, and their rows shuffled.
+    """In place of `Batches`: pieces of anywhere in the log are read at once, their rows shuffled, the next ones ahead.
 
     A load of neighbouring rows would be a few hours of the log, which the network learns at the price of the others.
 
@@ -35,7 +32,7 @@ class Streamed:
         self.stream, self.reading, self.soft = stream, reading, soft
         self.device = torch.device("cpu")
         self._counts = torch.zeros(reading.scaler.n_codes, dtype=torch.int64)
-        self._counted: set[Piece] = set()
+        self._counted = False
         self._length = len(stream)
 
     def __len__(self) -> int:
@@ -47,7 +44,7 @@ class Streamed:
         return self
 
     def code_counts(self, n: int) -> Tensor:
-        """Return how often each of n category codes was used ``(n,)`` in the rows read so far, each counted once."""
+        """Return how often each of n category codes was used ``(n,)`` in the first epoch's rows."""
         assert n == len(self._counts), "codes are those of the reading"
         return self._counts
 
@@ -66,33 +63,21 @@ class Streamed:
             yield rest.to(self.device)
 
     def _loads(self) -> Iterator[Batches]:
-        first, *others = self._planned()
+        pieces = self.stream.pieces
+        first, *others = self.stream.loads([pieces[i] for i in torch.randperm(len(pieces)).tolist()])
         with ThreadPoolExecutor(1) as reader:
-            ahead = reader.submit(self._load, first)
-            for pieces in others:
+            ahead = reader.submit(self._read, first)
+            for load in others:
                 batches = ahead.result()
-                ahead = reader.submit(self._load, pieces)
+                ahead = reader.submit(self._read, load)
                 yield batches
             yield ahead.result()
+        self._counted = True
 
-    def _planned(self) -> list[list[Piece]]:
-        """Return the pieces in random order, as they are loaded together."""
-        pieces = self.stream.pieces
-        loads: list[list[Piece]] = [[]]
-        for i in torch.randperm(len(pieces)).tolist():
-            if sum(piece.rows for piece in loads[-1]) + pieces[i].rows > LOAD_ROWS and loads[-1]:
-                loads.append([])
-            loads[-1].append(pieces[i])
-        return loads
-
-    def _load(self, pieces: list[Piece]) -> Batches:
-        return reduce(Batches.joined, map(self._read, pieces))
-
-    def _read(self, piece: Piece) -> Batches:
-        rows = self.stream.read(piece)
-        soft = None if self.soft is None else np.array(self.soft[self.stream.positions(piece)])
+    def _read(self, load: list[Piece]) -> Batches:
+        rows = self.stream.read(load)
+        soft = None if self.soft is None else np.array(self.soft[self.stream.positions(load)])
         batches = Batches.of(self.reading(rows), rows, soft)
-        if piece not in self._counted:
-            self._counted.add(piece)
+        if not self._counted:
             self._counts += batches.code_counts(len(self._counts))
         return batches

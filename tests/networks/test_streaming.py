@@ -43,7 +43,7 @@ def test_each_row_comes_once_an_epoch_beside_its_soft_labels(
     table: Table, streamed: Callable[[np.ndarray | None], Streamed], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In another order each time, in batches of one size across loads."""
-    monkeypatch.setattr("distillery.networks.streaming.LOAD_ROWS", 1_500)
+    monkeypatch.setattr("distillery.data.rows.LOAD_ROWS", 1_500)
     total = table.counts["train"]
     marks = np.arange(total, dtype=np.float32)[:, None].repeat(2, axis=1)
     rows = streamed(marks)
@@ -62,7 +62,7 @@ def test_each_row_comes_once_an_epoch_beside_its_soft_labels(
 def test_a_load_holds_rows_of_all_over_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
     """Learning one end of a log after the other would forget the first."""
     monkeypatch.setattr("distillery.data.log.intake.PIECE_ROWS", 100)
-    monkeypatch.setattr("distillery.networks.streaming.LOAD_ROWS", 1_000)
+    monkeypatch.setattr("distillery.data.rows.LOAD_ROWS", 1_000)
     log = CtrLogSpec(rows=6_000, chunk_rows=2_500, sample=1_000, min_count=5, split={"by": "time"}).load(0)
     stream = log.rows("train").stream
     assert stream is not None
@@ -103,7 +103,7 @@ def test_codes_of_categories_are_those_of_their_texts(table: Table) -> None:
 
     stream = table.rows("train").stream
     assert stream is not None
-    coded = stream.read(stream.pieces[0]).features
+    coded = stream.read(stream.pieces[:1]).features
     assert {str(t) for t in coded.dtypes} == {"category"}
     coded = coded.assign(site_id=coded["site_id"].cat.add_categories(["", "new"]))
     coded.loc[:3, "site_id"] = [None, "new", "", coded["site_id"][3]]
