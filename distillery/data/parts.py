@@ -22,7 +22,7 @@ from distillery.data.saved import digest
 
 Split = Literal["train", "valid", "test"]
 SPLITS: tuple[Split, ...] = ("train", "valid", "test")
-PIECE_ROWS = 1 << 15  # small beside a day of a log: a few pieces of anywhere, shuffled, are like all rows
+PIECES = 8  # of a full file; as many from anywhere, shuffled together, are much like all rows
 PART = "part-"  # begins the name of every file that is read in parts
 KEPT, FACTS = "kept.safetensors", "log.json"
 

@@ -12,8 +12,6 @@ import pandas as pd
 from distillery.data.parts import Parts, Piece, Split
 from distillery.data.schema import Schema
 
-LOAD_ROWS = 1 << 18  # that are read at once
-
 
 @final
 @dataclass(frozen=True)
@@ -87,7 +85,7 @@ class Fold:
 @final
 @dataclass(frozen=True)
 class Stream:
-    """A split's rows, or those of a fold of them, some pieces read at once.
+    """A split's rows, or those of a fold of them; as many are read at once as one file holds.
 
     Attributes:
         parts: the files.
@@ -114,14 +112,13 @@ class Stream:
         """Those that hold some of the rows, in order."""
         return [piece for piece in self.parts.pieces[self.split] if len(self.positions([piece]))]
 
-    @staticmethod
-    def loads(pieces: Sequence[Piece]) -> list[list[Piece]]:
-        """Return pieces as they are read at once, in their order: at most `LOAD_ROWS` rows, but at least one piece."""
+    def loads(self, pieces: Sequence[Piece]) -> list[list[Piece]]:
+        """Return pieces as they are read at once, in their order."""
         loads: list[list[Piece]] = []
-        rows = LOAD_ROWS
+        rows = most = max(self.parts.rows[self.split])
         for piece in pieces:
             rows += piece.rows
-            if rows > LOAD_ROWS:
+            if rows > most:
                 loads.append([])
                 rows = piece.rows
             loads[-1].append(piece)

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from distillery.data.parts import PIECE_ROWS, Split, part_name
+from distillery.data.parts import PIECES, Split, part_name
 
 SLACK = 2  # times the sample's rows may be held before the surplus goes
 
@@ -35,7 +35,7 @@ class PartWriter:
                 self._writer = pq.ParquetWriter(path, rows.schema)
                 self.rows.append(0)
             piece = rows.slice(0, self._file_rows - self.rows[-1])
-            self._writer.write_table(piece, PIECE_ROWS)
+            self._writer.write_table(piece, -(-self._file_rows // PIECES))
             self.rows[-1] += piece.num_rows
             rows = rows.slice(piece.num_rows)
             if self.rows[-1] == self._file_rows:
