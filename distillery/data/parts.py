@@ -22,7 +22,7 @@ from distillery.data.saved import digest
 
 Split = Literal["train", "valid", "test"]
 SPLITS: tuple[Split, ...] = ("train", "valid", "test")
-PIECES = 8  # of a full file; as many from anywhere, shuffled together, are much like all rows
+PIECES = 8  # of a full file, at least; as many from anywhere, shuffled together, are much like all rows
 PART = "part-"  # begins the name of every file that is read in parts
 KEPT, FACTS = "kept.safetensors", "log.json"
 
@@ -66,6 +66,11 @@ class Piece:
     group: int
     start: int
     rows: int
+
+    @property
+    def positions(self) -> np.ndarray:
+        """Where its rows stand among all of the split's ``(rows,)``."""
+        return np.arange(self.start, self.start + self.rows)
 
 
 @final

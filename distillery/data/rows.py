@@ -100,7 +100,7 @@ class Stream:
     fold: Fold | None = None
 
     def __len__(self) -> int:
-        return len(self.positions(self.pieces)) if self.fold else self.total
+        return sum(len(self.positions([piece])) for piece in self.pieces) if self.fold else self.total
 
     @property
     def total(self) -> int:
@@ -110,23 +110,20 @@ class Stream:
     @property
     def pieces(self) -> list[Piece]:
         """Those that hold some of the rows, in order."""
-        return [piece for piece in self.parts.pieces[self.split] if len(self.positions([piece]))]
+        all_ = self.parts.pieces[self.split]
+        return all_ if self.fold is None else [piece for piece in all_ if len(self.positions([piece]))]
 
     def loads(self, pieces: Sequence[Piece]) -> list[list[Piece]]:
-        """Return pieces as they are read at once, in their order."""
-        loads: list[list[Piece]] = []
-        rows = most = max(self.parts.rows[self.split])
-        for piece in pieces:
-            rows += piece.rows
-            if rows > most:
-                loads.append([])
-                rows = piece.rows
-            loads[-1].append(piece)
-        return loads
+        """Return pieces as they are read at once, in their order: about as many rows each, those of one full file."""
+        rows = np.array([piece.rows for piece in pieces])
+        n = -(-rows.sum() // max(self.parts.rows[self.split]))
+        load_of = (rows.cumsum() - rows / 2) * n // rows.sum()
+        loads = [[piece for piece, load in zip(pieces, load_of, strict=True) if load == k] for k in range(n)]
+        return [load for load in loads if load]
 
     def positions(self, pieces: Sequence[Piece]) -> np.ndarray:
         """Return where the rows of some pieces stand among all of the split's ``(m,)``."""
-        positions = all_positions(pieces)
+        positions = np.concatenate([piece.positions for piece in pieces])
         return positions if self.fold is None else positions[self.fold.holds(positions, self.total)]
 
     def read(self, pieces: Sequence[Piece]) -> Rows:
@@ -137,7 +134,7 @@ class Stream:
         """
         frame = self.parts.read(self.split, pieces)
         if self.fold is not None:
-            frame = frame[self.fold.holds(all_positions(pieces), self.total)]
+            frame = frame[self.fold.holds(replace(self, fold=None).positions(pieces), self.total)]
         schema = self.schema
         weights = None if schema.weight is None else frame[schema.weight].to_numpy(np.float64)
         return Rows(frame[schema.names].reset_index(drop=True), schema.encode_labels(frame[schema.target]), weights)
@@ -150,8 +147,3 @@ class Stream:
     def folded(self, number: int, of: int, *, inside: bool) -> Stream:
         """Return the rows of one of K folds, or all others."""
         return replace(self, fold=Fold(number, of, inside))
-
-
-def all_positions(pieces: Sequence[Piece]) -> np.ndarray:
-    """Return the position of each row of some pieces among all of the split's ``(m,)``."""
-    return np.concatenate([np.arange(piece.start, piece.start + piece.rows) for piece in pieces] or [np.empty(0, int)])

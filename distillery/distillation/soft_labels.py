@@ -147,7 +147,7 @@ def _streamed(
     logits: dict[Split, np.ndarray],
     progress: Callable[[str], None],
 ) -> SoftLabels:
-    """Label all training rows of a table on disk, piece by piece."""
+    """Label all training rows of a table on disk, some at a time."""
     stream = train.stream
     assert stream is not None, "asked for what is on disk"
     if spec.method == "cross_fitted" and table.schema.group is not None:
@@ -157,9 +157,9 @@ def _streamed(
         )
     shape, kept = (stream.total, table.schema.n_classes), stream.parts.kept["train"]
     if spec.method == "in_sample":
-        pieces, fold = labelled(teacher, stream), np.full(len(kept), -1, dtype=np.int64)
+        labelled_rows, fold = labelled(teacher, stream), np.full(len(kept), -1, dtype=np.int64)
     else:
-        pieces = cross_fitted(train, stream, valid, fit, spec.folds, progress)
+        labelled_rows = cross_fitted(train, stream, valid, fit, spec.folds, progress)
         fold = kept * spec.folds // stream.total
-    written = StreamedLogits.written(pieces, shape)
+    written = StreamedLogits.written(labelled_rows, shape)
     return SoftLabels({**logits, "train": np.array(written.values[kept])}, fold, spec.method, written)

@@ -1,4 +1,4 @@
-"""Soft labels of a table on disk: written and read piece by piece."""
+"""Soft labels of a table on disk: written and read some rows at a time."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class StreamedLogits:
 
     @classmethod
     def written(cls, parts: Iterable[tuple[np.ndarray, np.ndarray]], shape: tuple[int, int]) -> StreamedLogits:
-        """Write positions ``(m,)`` and their logits ``(m, K)``, piece by piece, into a new file of this shape."""
+        """Write positions ``(m,)`` and their logits ``(m, K)``, as they come, into a new file of this shape."""
         folder = LentFolder()
         path = folder.path / STREAMED
         file = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
@@ -52,7 +52,7 @@ class StreamedLogits:
 
 
 def labelled(teacher: Model, stream: Stream) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield the positions ``(m,)`` of a file's rows and the teacher's logits for them ``(m, K)``."""
+    """Yield positions ``(m,)``, of as many rows as are read at once, and the teacher's logits for them ``(m, K)``."""
     for positions, rows in stream:
         yield positions, logits_of(teacher, rows.features)
 

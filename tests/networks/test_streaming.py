@@ -13,6 +13,7 @@ import torch
 
 from distillery.config import DistillConfig
 from distillery.data import Rows, Table
+from distillery.data.parts import PIECES
 from distillery.data.rows import Fold
 from distillery.data.sources.ctr_log import CtrLogSpec
 from distillery.distillation import SoftLabelsSpec, generate_soft_labels
@@ -65,8 +66,34 @@ def test_a_load_holds_rows_of_all_over_the_log(table: Table, streamed: Callable[
     torch.manual_seed(0)
     loads = [load.soft[:, 0] for load in streamed(marks)._loads()]  # type: ignore[index]
     assert sorted(torch.cat(loads).tolist()) == list(range(total))
-    assert max(map(len, loads)) <= 700
-    assert min(float(load.max() - load.min()) for load in loads[:-1]) > total / 2
+    assert max(map(len, loads)) <= 700 + 700 // PIECES
+    assert min(float(load.max() - load.min()) for load in loads) > 2 * 700
+
+
+def test_pieces_are_read_in_any_order(table: Table) -> None:
+    """Rows and positions go together, of a fold as of all; texts are categories, whichever pieces they come from."""
+    stream = table.rows("train").stream
+    assert stream is not None
+    whole = pd.concat([part.features.astype(str) for _, part in stream], ignore_index=True)
+    pieces = stream.pieces[::-2]
+    for some in (stream, stream.folded(1, 3, inside=False)):
+        rows, positions = some.read(pieces), some.positions(pieces)
+        assert 0 < len(rows) == len(positions)
+        assert {str(t) for t in rows.features.dtypes} == {"category"}
+        assert rows.features.astype(str).equals(whole.iloc[positions].reset_index(drop=True))
+
+
+def test_a_fold_teaches_beside_its_soft_labels(table: Table, streamed: Callable[..., Streamed]) -> None:
+    """Each row once, beside the soft labels of its own position."""
+    total = table.counts["train"]
+    marks = np.arange(total, dtype=np.float32)[:, None].repeat(2, axis=1)
+    rows = streamed(marks)
+    others = rows.stream.folded(1, 3, inside=False)
+    batches = list(Streamed(others, rows.reading, marks).shuffled(256))
+    order = torch.cat([batch.soft[:, 0] for batch in batches]).long()  # type: ignore[index]
+    assert sorted(order.tolist()) == others.positions(others.pieces).tolist()
+    labels = np.concatenate([part.labels for _, part in rows.stream])
+    assert torch.cat([batch.y for batch in batches]).tolist() == labels[order].tolist()
 
 
 def test_codes_are_counted_once(streamed: Callable[[np.ndarray | None], Streamed]) -> None:
@@ -186,7 +213,7 @@ def test_a_fold_and_the_others_are_all() -> None:
 
 
 def test_batches_lie_on_the_device_that_was_asked_for(streamed: Callable[[np.ndarray | None], Streamed]) -> None:
-    """Across the borders of files, too; the device without memory stands in for a GPU."""
+    """Across the borders of loads, too; the device without memory stands in for a GPU."""
     rows = streamed(None).to(torch.device("meta"))
     assert {batch.y.device.type for batch in rows.shuffled(256)} == {"meta"}
 

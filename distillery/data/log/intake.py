@@ -16,7 +16,7 @@ SLACK = 2  # times the sample's rows may be held before the surplus goes
 
 @final
 class PartWriter:
-    """Writes the rows of one split into files of so many rows.
+    """Writes the rows of one split into files of so many rows, each in pieces that are read by themselves.
 
     Attributes:
         rows: of each file, in order.
@@ -34,8 +34,9 @@ class PartWriter:
                 path = self._folder / part_name(self._split, len(self.rows))
                 self._writer = pq.ParquetWriter(path, rows.schema)
                 self.rows.append(0)
-            piece = rows.slice(0, self._file_rows - self.rows[-1])
-            self._writer.write_table(piece, -(-self._file_rows // PIECES))
+            room = self._file_rows - self.rows[-1]
+            piece = rows.slice(0, min(room, -(-self._file_rows // PIECES)))
+            self._writer.write_table(_own_texts(piece))
             self.rows[-1] += piece.num_rows
             rows = rows.slice(piece.num_rows)
             if self.rows[-1] == self._file_rows:
@@ -84,6 +85,19 @@ class Sample:
             self._bound = float(self._drawn[kept].max())
             self._held = [pa.concat_tables(self._held).take(kept).combine_chunks()]
             self._drawn, self._positions = self._drawn[kept], self._positions[kept]
+
+
+def _own_texts(rows: pa.Table) -> pa.Table:
+    """Return the same rows; columns with more texts than rows keep those that are used.
+
+    A Parquet row group has all texts of what it was cut from, and whoever reads it would spell them all.
+    """
+    for i, field in enumerate(rows.schema):
+        column = rows.column(i)
+        if pa.types.is_dictionary(field.type) and max(len(part.dictionary) for part in column.chunks) > len(rows):
+            own = column.cast(field.type.value_type).dictionary_encode()
+            rows = rows.set_column(i, field, own.cast(field.type))
+    return rows
 
 
 def _decoded(rows: pa.Table) -> pa.Table:

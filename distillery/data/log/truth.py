@@ -2,7 +2,7 @@
 
 Rows have the columns of Avazu's log. Popularity falls with rank as in Zipf's law; the probability of a click is
 ``sigmoid(bias + first-order weights + pairwise interactions)``, the interactions being those of a factorization
-machine (Rendle 2010) between place, advertisement, device and hour.
+machine (Rendle 2010) between groups of places, advertisements, devices and hours.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ APP_SHARE, ROAMING = 0.36, 0.1
 @final
 @dataclass(frozen=True)
 class Sizes:
-    """How many different values a log of so many rows has: few enough for the rows to tell what each one does."""
+    """How many different values a log of so many rows has: few enough, users apart, to tell what each one does."""
 
     sites: int
     apps: int
@@ -72,8 +72,8 @@ class Draw:
 class _Levels:
     """Values in groups: each has a weight, made of its groups' and its own, and its groups' vector.
 
-    Pairs of ids are too rare to be learnt, pairs of groups are not.
-    Their mean over rows is 0, so that interactions have no part that weights could take over.
+    Pairs of ids are too rare to be learnt, pairs of groups are not. The vectors' mean over rows is 0, so that
+    interactions have no part that weights could take over.
     """
 
     def __init__(
@@ -88,7 +88,8 @@ class _Levels:
         Args:
             rng: the randomness.
             groups: of each level above, the group of each value ``(n,)``, and its shares of the variance of weights
-                and of vectors, in [0, 1]; the values themselves have what is left of the weights.
+                and of vectors, in [0, 1]; those of vectors add up to 1, the values themselves have what is left of
+                the weights.
             popularity: share of each value in the rows, ``(n,)``.
             rows: how many; values rarely seen differ little from their group.
         """
