@@ -100,7 +100,9 @@ class Stream:
     fold: Fold | None = None
 
     def __len__(self) -> int:
-        return sum(len(self.positions([piece])) for piece in self.pieces) if self.fold else self.total
+        if self.fold is None:
+            return self.total
+        return sum(len(self.positions([piece])) for piece in self.parts.pieces[self.split])
 
     @property
     def total(self) -> int:

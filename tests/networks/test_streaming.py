@@ -83,6 +83,16 @@ def test_pieces_are_read_in_any_order(table: Table) -> None:
         assert rows.features.astype(str).equals(whole.iloc[positions].reset_index(drop=True))
 
 
+def test_a_piece_has_no_more_texts_than_rows() -> None:
+    """Those of all the chunk it was cut from would be spelt with every piece that is read."""
+    log = CtrLogSpec(rows=6_000, chunk_rows=3_000, sample=1_000, min_count=5, split={"by": "time"}).load(0)
+    assert log.parts is not None
+    pieces = log.parts.pieces["train"]
+    texts = [len(log.parts.read("train", [piece])["device_ip"].cat.categories) for piece in pieces]
+    assert all(0 < n <= piece.rows for n, piece in zip(texts, pieces, strict=True))
+    assert len(log.parts.read("train", pieces)["device_ip"].cat.categories) > max(piece.rows for piece in pieces)
+
+
 def test_a_fold_teaches_beside_its_soft_labels(table: Table, streamed: Callable[..., Streamed]) -> None:
     """Each row once, beside the soft labels of its own position."""
     total = table.counts["train"]
